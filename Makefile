@@ -1,0 +1,62 @@
+# Every target sets up what it needs first; `make help` lists them.
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -p no:pytest-brownie -n 2 --dist loadfile -rs
+COVER := --cov --cov-report=term:skip-covered --cov-report=xml
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_OFFLINE := 1
+export ETH_HASH_BACKEND ?= pysha3
+
+.PHONY: help setup demo demo-anvil test test-full check fmt lint types layers drift vectors artifacts lock bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## install what everything needs, inside this folder
+	@scripts/setup.sh python node base
+
+demo: setup ## real data through all nine stages, then the site stays up
+	@$(PY) scripts/demo.py
+
+demo-anvil: setup ## the same on anvil instead of the embedded chain
+	@$(PY) scripts/demo.py --rpc anvil
+
+test: ## install what the tests need and run the fast tier
+	@scripts/setup.sh python node base browser
+	@$(PYTEST) $(COVER) -m "not slow" tests
+
+test-full: ## the fast tier and the long tests
+	@scripts/setup.sh python node base browser
+	@$(PYTEST) $(COVER) tests
+
+check: setup lint types layers drift ## formatting, lint, types, layers, drift of generated files
+
+fmt: ## format the sources
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+lint:
+	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
+
+types:
+	@$(PY) -m mypy
+
+layers:
+	@.venv/bin/lint-imports --no-cache
+
+drift:
+	@$(PY) scripts/update_vectors.py --check
+
+vectors: ## regenerate tests/vectors
+	@$(PY) scripts/update_vectors.py
+
+artifacts: setup ## compile the contracts with Brownie and refresh the committed ABIs and bytecode
+	@$(PY) scripts/export_artifacts.py
+
+lock: ## regenerate requirements/lock.txt from what .venv holds
+	@scripts/lock.sh
+
+bench: setup ## multi-LoRA throughput beside PEFT, in one run
+	@$(PY) benchmarks/multi_lora.py
+
+clean: ## remove the demo's state and caches (not the environments)
+	@rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* coverage.xml build
