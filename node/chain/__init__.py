@@ -1,0 +1,1 @@
+"""The chain: an embedded one, the RPC client, accounts, transactions, signatures and logs."""
