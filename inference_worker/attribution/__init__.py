@@ -1,0 +1,1 @@
+"""Which rows of the Datanet shaped an answer, in integers."""

@@ -1,0 +1,1 @@
+"""The frozen base model: made once from a pinned source, loaded without network."""

@@ -1,0 +1,28 @@
+"""The one rendering of messages to token ids, shared by training, evaluation and serving.
+
+If the two sides rendered differently, an adapter would be asked questions in a format that it never saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """Token ids of a conversation up to and including the opening of the assistant's next turn."""
+    ids = tokenizer.apply_chat_template(
+        [dict(m) for m in messages], add_generation_prompt=True, tokenize=True, return_dict=False
+    )
+    return [int(i) for i in ids]
+
+
+def render_question(tokenizer: Any, prompt: str) -> list[int]:
+    """Token ids of a conversation of one user message."""
+    return render_chat(tokenizer, [{"role": "user", "content": prompt}])
+
+
+def render_answer(tokenizer: Any, completion: str) -> list[int]:
+    """Token ids of an assistant answer with the end-of-turn token that stops generation."""
+    ids = tokenizer(completion, add_special_tokens=False)["input_ids"]
+    return [*(int(i) for i in ids), int(tokenizer.eos_token_id)]

@@ -1,0 +1,1 @@
+"""Bytes by content id, fetched from the node and re-hashed here."""

@@ -1,0 +1,1 @@
+"""Held-out ranking of the true answer, specialist against base."""

@@ -1,0 +1,1 @@
+"""A dataset version and a base become an adapter bundle with its attribution index."""
