@@ -1,0 +1,1 @@
+"""Stage 9: a vote becomes a parameter that running nodes obey."""

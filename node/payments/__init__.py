@@ -1,0 +1,1 @@
+"""Stage 6, the payer's side: channels, credit, vouchers and session keys."""

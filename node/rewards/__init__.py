@@ -1,0 +1,1 @@
+"""Stage 8: a final root pays contributors, owners, operators and stakers."""

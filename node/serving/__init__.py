@@ -1,0 +1,1 @@
+"""Stage 4: a request goes to a worker and an answer comes back."""
