@@ -1,1 +1,1 @@
-"""Durable state: one SQLite file per node. All SQL of the project lives in this package, one module per stage."""
+"""Durable state: one SQLite file per node. All SQL lives in this package, one module per stage."""

@@ -1,7 +1,7 @@
 """The node's one SQLite file: durable commits, one writer at a time, callable from any thread.
 
-What must be signed once has to survive a power cut, so every commit is synced (`synchronous=FULL`). This module
-knows no table: each stage brings `schema/<stage>.sql`, written so that running it again changes nothing.
+What must be signed once has to survive a power cut, so every commit is synced (`synchronous=FULL`).
+This module knows no table: each stage brings `schema/<stage>.sql`, which may run any number of times.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from node.errors import OpenLedgerError
+from node.errors import Conflict, IntegrityError
 
 Parameters = Sequence[object] | Mapping[str, object]
 
@@ -25,16 +25,15 @@ LOCK_FILE = "node.lock"
 BUSY_TIMEOUT_MS = 10_000
 
 
-class DatabaseUnusable(OpenLedgerError):
+class DatabaseUnusable(IntegrityError):
     """The file is not a database of ours, or the schema does not apply to it."""
 
 
-class DatadirInUse(OpenLedgerError):
-    """Another live process holds the datadir."""
+class DatadirInUse(Conflict):
+    """Another live process holds the datadir; `holder` is its process id."""
 
     def __init__(self, path: Path, holder: str) -> None:
-        super().__init__(f"datadir {path} is in use by process {holder}")
-        self.path = path
+        super().__init__("datadir is in use by another process", path=str(path), holder=holder)
         self.holder = holder
 
 
@@ -62,8 +61,8 @@ class Result:
 class Database:
     """A SQLite connection behind one re-entrant lock.
 
-    Outside `transaction()` every statement is its own durable commit. SQLite integers end at 2^63 - 1: amounts of
-    money are stored as decimal text.
+    Outside `transaction()` every statement is its own durable commit. SQLite integers end at 2^63 - 1,
+    so amounts of money are stored as decimal text.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -74,13 +73,13 @@ class Database:
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
         """Run one statement and read all of its rows."""
         with self._lock:
-            cursor = self._connection.execute(sql, parameters)  # type: ignore[arg-type]
+            cursor = self._connection.execute(sql, parameters)
             return Result(tuple(cursor.fetchall()), cursor.rowcount, cursor.lastrowid)
 
     def executemany(self, sql: str, rows: Iterable[Parameters]) -> int:
         """Run one statement for each row, as one commit; return how many rows it changed."""
         with self.transaction():
-            return self._connection.executemany(sql, rows).rowcount  # type: ignore[arg-type]
+            return self._connection.executemany(sql, rows).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:
@@ -96,7 +95,7 @@ class Database:
                 yield self
                 self._connection.execute(commit)
             except BaseException:
-                # SQLite may already have rolled back (disk full, I/O error); a second ROLLBACK would hide that error.
+                # SQLite may have rolled back by itself (disk full); a second ROLLBACK would hide that error.
                 if self._connection.in_transaction:
                     for statement in rollback:
                         self._connection.execute(statement)
@@ -123,7 +122,7 @@ def _boundaries(depth: int) -> tuple[str, str, tuple[str, ...]]:
 
 
 def open_database(path: str | Path) -> Database:
-    """Open or create the database at `path` (":memory:" for one that is gone at close) and apply every schema file."""
+    """Open or create the database at `path` (":memory:" for one without a file) and apply every schema."""
     try:
         connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -153,12 +152,14 @@ def _apply(connection: sqlite3.Connection, name: str, script: str) -> None:
 def schema_scripts() -> tuple[tuple[str, str], ...]:
     """Name and text of every schema file, in name order."""
     folder = resources.files("node.store") / "schema"
-    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return tuple((entry.name, entry.read_text(encoding="utf-8")) for entry in files)
+    texts = {
+        entry.name: entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")
+    }
+    return tuple(sorted(texts.items()))
 
 
 class DatadirLock:
-    """An exclusive lock on a datadir, released by `release()` or by the end of the process, however it ends."""
+    """An exclusive lock on a datadir, released by `release()` or by the end of the process."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor: int | None = descriptor
@@ -179,8 +180,8 @@ class DatadirLock:
 def lock_datadir(path: str | Path) -> DatadirLock:
     """Take the datadir for this process, creating it if needed.
 
-    Raises DatadirInUse, naming the holder, when another process has it. The lock is the kernel's (`flock`), so a
-    killed process leaves none behind.
+    Raises DatadirInUse, naming the holder, when another process has it. The lock is the kernel's (`flock`),
+    so a killed process leaves none behind.
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,7 +2,7 @@
 CREATE TABLE IF NOT EXISTS blocks (
     digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
     data BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- A pin keeps a whole graph: everything reachable from the root survives collection.
 CREATE TABLE IF NOT EXISTS pins (

@@ -23,6 +23,12 @@ def amounts(database) -> dict[str, int]:
     return {row["account"]: row["amount"] for row in database.execute("SELECT account, amount FROM ledger")}
 
 
+def insert_together(database, *accounts: str) -> None:
+    with database.transaction():
+        for account in accounts:
+            database.execute("INSERT INTO ledger VALUES (?, 1)", (account,))
+
+
 def test_every_commit_is_synced_and_logged_ahead(database) -> None:
     """SPEC 1.1"""
     assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
@@ -32,9 +38,8 @@ def test_every_commit_is_synced_and_logged_ahead(database) -> None:
 
 def test_a_failed_transaction_leaves_nothing(database) -> None:
     """SPEC 1.1"""
-    with pytest.raises(sqlite3.IntegrityError), database.transaction():
-        database.execute("INSERT INTO ledger VALUES ('a', 1)")
-        database.execute("INSERT INTO ledger VALUES ('a', 2)")
+    with pytest.raises(sqlite3.IntegrityError):
+        insert_together(database, "a", "a")
     assert amounts(database) == {}
 
 
@@ -42,9 +47,8 @@ def test_a_failed_nested_transaction_undoes_only_itself(database) -> None:
     """SPEC 1.1"""
     with database.transaction():
         database.execute("INSERT INTO ledger VALUES ('outer', 1)")
-        with pytest.raises(sqlite3.IntegrityError), database.transaction():
-            database.execute("INSERT INTO ledger VALUES ('inner', 1)")
-            database.execute("INSERT INTO ledger VALUES ('outer', 2)")
+        with pytest.raises(sqlite3.IntegrityError):
+            insert_together(database, "inner", "outer")
         database.executemany("INSERT INTO ledger VALUES (?, ?)", [("b", 2), ("c", 3)])
     assert amounts(database) == {"outer": 1, "b": 2, "c": 3}
 
