@@ -1,0 +1,92 @@
+"""Channels as the contract has them: read when they are needed, kept so that a burst of requests asks once.
+
+The contract decides. A cached row only ever says yes: whatever a cached row would refuse is read again first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from web3.contract import Contract
+
+from node.errors import NotFound
+from node.payments.credit import Credit, SessionLimit
+from node.payments.vouchers import Issued, VoucherForAnotherChannel
+from node.store.channels import ChannelStore, StoredChannel
+from node.store.jobs import JobStore
+from node.store.receipts import ReceiptStore
+from protocol.hashing import Keccak
+from protocol.sumtree import SumLeaf, sum_root
+from protocol.types import ZERO_ADDRESS
+
+
+class Channels:
+    """Reads PaymentChannels for one node and adds what this node knows: receipts issued and requests open."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        store: ChannelStore,
+        receipts: ReceiptStore,
+        jobs: JobStore,
+        node: str,
+        keccak: Keccak,
+        clock: Callable[[], int],
+        max_age_seconds: int = 2,
+    ) -> None:
+        self._contract = contract
+        self._store = store
+        self._receipts = receipts
+        self._jobs = jobs
+        self._node = node
+        self._keccak = keccak
+        self._clock = clock
+        self._max_age = max_age_seconds
+
+    def refresh(self, channel_id: bytes) -> StoredChannel:
+        """Read the channel from the chain. NotFound where there is none; refused where it pays another node."""
+        payer, payee, delay, deposited, claimed, withdrawable_at = self._contract.functions.getChannel(
+            channel_id
+        ).call()
+        if payer.lower() == ZERO_ADDRESS:
+            raise NotFound("no such channel", channel_id="0x" + channel_id.hex())
+        if payee.lower() != self._node:
+            raise VoucherForAnotherChannel("the channel pays another node", payee=payee.lower(), node=self._node)
+        channel = StoredChannel(
+            channel_id, payer.lower(), payee.lower(), delay, deposited, claimed, withdrawable_at, self._clock()
+        )
+        self._store.put_channel(channel)
+        return channel
+
+    def channel(self, channel_id: bytes) -> StoredChannel:
+        """The channel, read from the chain unless that was done a moment ago."""
+        held = self._store.find_channel(channel_id)
+        if held is not None and 0 <= self._clock() - held.read_at < self._max_age:
+            return held
+        return self.refresh(channel_id)
+
+    def session_limit(self, channel_id: bytes, signer: str) -> SessionLimit | None:
+        """What the payer allowed this signer, or None where it allowed nothing."""
+        checksummed = self._contract.w3.to_checksum_address(signer)
+        cap, expires_at = self._contract.functions.signerCap(channel_id, checksummed).call()
+        return SessionLimit(cap, expires_at) if cap > 0 else None
+
+    def credit(self, channel: StoredChannel) -> Credit:
+        """The channel's amounts together with what this node has promised and been promised."""
+        _, issued = self._receipts.last_of_channel(channel.channel_id)
+        voucher = self._store.find_voucher(channel.channel_id)
+        return Credit(
+            channel_id=channel.channel_id,
+            deposited=channel.deposited,
+            issued=issued,
+            acknowledged=0 if voucher is None else voucher.cumulative,
+            reserved=self._jobs.reserved(channel.channel_id),
+            withdrawable_at=channel.withdrawable_at,
+        )
+
+    def issued(self, channel_id: bytes, count: int | None = None) -> Issued:
+        """The channel's first `count` receipts (all where None): what a voucher for them must say."""
+        last, _ = self._receipts.last_of_channel(channel_id)
+        leaves = self._receipts.leaves(channel_id, last if count is None else min(count, last))
+        root = sum_root([SumLeaf(key, amount) for key, amount in leaves], self._keccak)
+        return Issued(root.count, root.total, root.digest)

@@ -1,0 +1,56 @@
+"""What the registry said about a model when it was asked for: all that serving, pricing and paying need, frozen.
+
+A job keeps this snapshot, so that a price change or a transfer between a request and its receipt changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from protocol.pricing import Rates
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One registered model.
+
+    `adapter_cid` is its bundle (None for a bare base), `index_cid` its attribution index, `manifest_cid` the dataset
+    manifest; `royalties` are (parent's owner, ppm of the model owner's part); rates are wei per 1000 tokens.
+    """
+
+    name: str
+    model_id: int
+    owner: str
+    base_fingerprint: str
+    adapter_cid: str | None
+    index_cid: str | None
+    manifest_cid: str | None
+    datanet_version_key: int
+    in_rate: int
+    out_rate: int
+    fixed_price: int
+    royalties: tuple[tuple[str, int], ...]
+    min_span_tokens: int
+
+    @property
+    def rates(self) -> Rates:
+        return Rates(self.in_rate, self.out_rate, self.fixed_price)
+
+    def to_json(self) -> str:
+        # Rates pass 2^53, so this is Python's own integer JSON: it is read back here and nowhere else.
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ServedModel:
+        fields = json.loads(text)
+        royalties = tuple((str(owner), int(ppm)) for owner, ppm in fields["royalties"])
+        return cls(**{**fields, "royalties": royalties})
+
+
+class Catalog(Protocol):
+    """Where served models are found."""
+
+    def find(self, name: str) -> ServedModel:
+        """The model by `name` or `name@version`; NotFound where it is not served here."""
