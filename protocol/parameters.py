@@ -45,8 +45,8 @@ class Split:
 class Parameters:
     """One version of the rules' numbers.
 
-    In `lane_weights` gradient and span make TOTAL_PPM; retrieval is taken out of gradient's weight for answers
-    that used it.
+    In `lane_weights` gradient and span make TOTAL_PPM; retrieval is taken out of gradient's weight for
+    answers that used it.
     """
 
     version: int

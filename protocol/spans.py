@@ -47,8 +47,8 @@ def cover(matches: Iterable[Match], max_rows: int = MAX_ROWS_PER_LANE) -> tuple[
 def segments(chosen: Sequence[Match]) -> tuple[Match, ...]:
     """Each chosen match cut down to the tokens no earlier one covered: disjoint, in rank order.
 
-    A later match is never longer than an earlier one, so no earlier one lies inside it, and what is left of it
-    is one piece.
+    A later match is never longer than an earlier one, so no earlier one lies inside it, and what is left of
+    it is one piece.
     """
     pieces = []
     covered: set[int] = set()
@@ -61,7 +61,7 @@ def segments(chosen: Sequence[Match]) -> tuple[Match, ...]:
 
 
 def span_units(matches: Iterable[Match], count: int) -> LaneUnits:
-    """The span lane of `count` output tokens: a row's units are the tokens it covers, the rest unattributed."""
+    """The span lane of `count` output tokens: a row's units are the tokens it covers."""
     by_row: dict[int, int] = {}
     for piece in segments(cover(matches)):
         if piece.start + piece.length > count:
