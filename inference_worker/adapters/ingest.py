@@ -1,0 +1,158 @@
+"""Turns the bytes of a PEFT adapter folder into checked tensors, or refuses them with a typed reason.
+
+Nothing here runs code from the adapter: no pickle, no regular expression, no PEFT loader. The native
+safetensors parser sees a file only after `tensor_file` has accepted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import load as load_safetensors
+
+from inference_worker.adapters.lora_config import LoraConfig, parse_config
+from inference_worker.adapters.refusals import (
+    BundleMalformed,
+    FileMissing,
+    FileNotAllowed,
+    NotFinite,
+    OverCap,
+    PairIncomplete,
+    ShapeMismatch,
+    TensorUnexpected,
+    WrongBase,
+)
+from inference_worker.adapters.shape import PARENTS, BaseShape
+from inference_worker.adapters.tensor_file import TensorRange, read_header
+from protocol.canonical import parse_json
+from protocol.errors import ProtocolError
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+MANIFEST_FILE = "manifest.json"
+ALLOWED_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, MANIFEST_FILE, "README.md"})
+_REQUIRED = (CONFIG_FILE, WEIGHTS_FILE, MANIFEST_FILE)
+_PREFIX = "base_model.model.model.layers."
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Upper bounds on what one adapter may bring; sizes in bytes."""
+
+    total_bytes: int = 512 * 1024 * 1024
+    text_bytes: int = 1024 * 1024
+    header_bytes: int = 4 * 1024 * 1024
+    rank: int = 64
+    modules: int = 1024
+
+
+@dataclass(frozen=True)
+class LoraPair:
+    """One adapted module, fp32: `down` is (rank, inputs), `up` is (outputs, rank), `scale` multiplies the
+    product."""
+
+    down: torch.Tensor
+    up: torch.Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class CheckedAdapter:
+    """The pairs of an adapter by (layer, module name)."""
+
+    pairs: Mapping[tuple[int, str], LoraPair]
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse a listing before its bytes are fetched: only allowed names, and all the required ones."""
+    listed = list(names)
+    for name in listed:
+        if name not in ALLOWED_FILES:
+            raise FileNotAllowed(name)
+    for name in _REQUIRED:
+        if name not in listed:
+            raise FileMissing(name)
+
+
+def ingest(files: Mapping[str, bytes], shape: BaseShape, fingerprint: str, caps: Caps) -> CheckedAdapter:
+    """Check an adapter's files against the base `fingerprint` and return its tensors.
+
+    Raises a subclass of AdapterRefused for the first rule broken.
+    """
+    check_names(list(files))
+    _check_sizes(files, caps)
+    _check_base(files[MANIFEST_FILE], fingerprint, caps)
+    config = parse_config(files[CONFIG_FILE], shape.layers, caps.rank)
+    expected = _expected_shapes(config, shape)
+    if len(expected) > 2 * caps.modules:
+        raise OverCap("modules", len(expected) // 2, caps.modules)
+    ranges, _ = read_header(files[WEIGHTS_FILE], caps.header_bytes, 2 * caps.modules)
+    _check_tensors(ranges, expected)
+    tensors = {name: t.to(torch.float32) for name, t in load_safetensors(files[WEIGHTS_FILE]).items()}
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise NotFinite(name)
+    return CheckedAdapter(
+        {
+            (layer, module): LoraPair(
+                tensors[_name(layer, module, "A")],
+                tensors[_name(layer, module, "B")],
+                config.scale_of(layer, module),
+            )
+            for layer, module in _targets(config, shape)
+        }
+    )
+
+
+def _check_sizes(files: Mapping[str, bytes], caps: Caps) -> None:
+    total = sum(len(data) for data in files.values())
+    if total > caps.total_bytes:
+        raise OverCap("bundle bytes", total, caps.total_bytes)
+    for name, data in files.items():
+        if name != WEIGHTS_FILE and len(data) > caps.text_bytes:
+            raise OverCap(f"bytes of {name}", len(data), caps.text_bytes)
+
+
+def _check_base(raw: bytes, fingerprint: str, caps: Caps) -> None:
+    try:
+        manifest = parse_json(raw, caps.text_bytes, 32)
+    except ProtocolError as error:
+        raise BundleMalformed(f"{MANIFEST_FILE}: {error}") from error
+    actual = manifest.get("base_fingerprint") if isinstance(manifest, dict) else None
+    if actual != fingerprint:
+        raise WrongBase(fingerprint, str(actual))
+
+
+def _targets(config: LoraConfig, shape: BaseShape) -> Iterator[tuple[int, str]]:
+    for layer in range(shape.layers):
+        if config.covers(layer):
+            for module in config.modules:
+                yield layer, module
+
+
+def _name(layer: int, module: str, side: str) -> str:
+    return f"{_PREFIX}{layer}.{PARENTS[module]}.{module}.lora_{side}.weight"
+
+
+def _expected_shapes(config: LoraConfig, shape: BaseShape) -> dict[str, tuple[int, int]]:
+    expected = {}
+    for layer, module in _targets(config, shape):
+        inputs, outputs = shape.dims(module)
+        rank = config.rank_of(layer, module)
+        expected[_name(layer, module, "A")] = (rank, inputs)
+        expected[_name(layer, module, "B")] = (outputs, rank)
+    return expected
+
+
+def _check_tensors(ranges: tuple[TensorRange, ...], expected: Mapping[str, tuple[int, int]]) -> None:
+    found = {tensor.name: tensor.shape for tensor in ranges}
+    for name in found:
+        if name not in expected:
+            raise TensorUnexpected(name)
+    for name, wanted in expected.items():
+        if name not in found:
+            raise PairIncomplete(name)
+        if found[name] != wanted:
+            raise ShapeMismatch(name, wanted, found[name])

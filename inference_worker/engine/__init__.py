@@ -1,0 +1,1 @@
+"""The engine: one resident base, many adapters, one continuous batch."""

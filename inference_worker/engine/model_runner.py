@@ -1,0 +1,174 @@
+"""The forward pass of a plain Llama, fp32: prefill of one sequence, or one decode step of many.
+
+Attention runs sequence by sequence over that sequence's own keys and values; everything else is row by row.
+So a row's bits do not depend on which other rows share its step (with the packed kernel of `linear`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from inference_worker.adapters.packing import PackedAdapter
+from inference_worker.adapters.shape import BaseShape
+from inference_worker.engine.kv_cache import KvCache
+from inference_worker.engine.linear import Linear
+from inference_worker.engine.lora_batch import LoraBatcher, matrices_over
+from inference_worker.engine.weights import BaseWeights
+
+QKV, OUTPUT, GATE_UP, DOWN = range(4)
+
+_Adapt = Callable[[int, int, torch.Tensor, torch.Tensor], None]
+_Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class DecodeRow:
+    """One sequence's part of a decode step: its last token, whose position is the length of its cache."""
+
+    token: int
+    cache: KvCache
+    adapter: PackedAdapter | None
+
+
+class ModelRunner:
+    """Runs the base with any mix of adapters. One thread at a time."""
+
+    def __init__(self, weights: BaseWeights) -> None:
+        self._weights, self.shape = weights, weights.shape
+        self._batcher = LoraBatcher(weights.shape)
+        self._cos, self._sin = _rotary_tables(weights.shape)
+
+    def new_cache(self, capacity: int) -> KvCache:
+        """An empty cache for a sequence of at most `capacity` positions."""
+        return KvCache(self.shape, capacity)
+
+    def idle(self) -> None:
+        """Release what only a running batch needs."""
+        self._batcher.forget_unused()
+
+    @torch.inference_mode()
+    def prefill(self, tokens: Sequence[int], cache: KvCache, adapter: PackedAdapter | None) -> torch.Tensor:
+        """Append a piece of one prompt to its cache; returns the logits after its last token, (vocab,)."""
+        positions = torch.arange(cache.length, cache.length + len(tokens))
+
+        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            keys, values = cache.write(layer, k, v)
+            return self._attend_piece(q, keys, values)
+
+        adapt = _adapt_all(adapter, self.shape) if adapter else None
+        hidden = self._layers(torch.tensor(list(tokens)), positions, attend, adapt)
+        cache.advance(len(tokens))
+        return self._logits(hidden[-1:])[0]
+
+    @torch.inference_mode()
+    def decode(self, rows: Sequence[DecodeRow]) -> torch.Tensor:
+        """One token further for each row; returns (rows, vocab) logits in the caller's order."""
+        plan = self._batcher.plan([row.adapter for row in rows])
+        ordered = [rows[i] for i in plan.order]
+        positions = torch.tensor([row.cache.length for row in ordered])
+
+        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            mixed = torch.empty_like(q)
+            for i, row in enumerate(ordered):
+                keys, values = row.cache.write(layer, k[i : i + 1], v[i : i + 1])
+                mixed[i] = self._attend_one(q[i], keys, values)
+            return mixed
+
+        adapt = plan.add if plan.runs else None
+        hidden = self._layers(torch.tensor([row.token for row in ordered]), positions, attend, adapt)
+        for row in ordered:
+            row.cache.advance(1)
+        return self._logits(hidden)[torch.tensor(plan.order).argsort()]
+
+    def _layers(
+        self, tokens: torch.Tensor, positions: torch.Tensor, attend: _Attend, adapt: _Adapt | None
+    ) -> torch.Tensor:
+        shape, hidden = self.shape, self._weights.embedding[tokens]
+        cos, sin = self._cos[positions].unsqueeze(1), self._sin[positions].unsqueeze(1)
+        kv_from = shape.heads + shape.kv_heads
+        for index, layer in enumerate(self._weights.layers):
+            product = _adapted(layer.products, index, adapt)
+            fused = product(QKV, self._norm(hidden, layer.attention_norm)).view(
+                len(positions), -1, shape.head_dim
+            )
+            turned = _rotate(fused[:, :kv_from], cos, sin)
+            mixed = attend(index, turned[:, : shape.heads], turned[:, shape.heads :], fused[:, kv_from:])
+            hidden = hidden + product(OUTPUT, mixed.flatten(1))
+            both = product(GATE_UP, self._norm(hidden, layer.mlp_norm))
+            gate, up = both[:, : shape.intermediate], both[:, shape.intermediate :]
+            hidden = hidden + product(DOWN, F.silu(gate) * up)
+        return hidden
+
+    def _attend_one(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        # The heads that share keys stand as rows of one query: no repetition of keys, no mask.
+        grouped = query.view(1, self.shape.kv_heads, -1, self.shape.head_dim)
+        mixed = F.scaled_dot_product_attention(grouped, keys.unsqueeze(0), values.unsqueeze(0))
+        return mixed.reshape(self.shape.heads, self.shape.head_dim)
+
+    def _attend_piece(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        count, total = queries.shape[0], keys.shape[1]
+        mask = None
+        if count < total:
+            mask = torch.ones(count, total, dtype=torch.bool).tril(total - count)
+        mixed = F.scaled_dot_product_attention(
+            queries.transpose(0, 1).unsqueeze(0),
+            keys.unsqueeze(0),
+            values.unsqueeze(0),
+            attn_mask=mask,
+            is_causal=mask is None and count > 1,
+            enable_gqa=True,
+        )
+        return mixed[0].transpose(0, 1)
+
+    def _norm(self, rows: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(rows, (self.shape.hidden,), gain, self.shape.eps)
+
+    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self._weights.head(self._norm(hidden, self._weights.final_norm))
+
+
+def _adapted(
+    products: tuple[Linear, ...], layer: int, adapt: _Adapt | None
+) -> Callable[[int, torch.Tensor], torch.Tensor]:
+    def product(group: int, rows: torch.Tensor) -> torch.Tensor:
+        out = products[group](rows)
+        if adapt is not None:
+            adapt(layer, group, rows, out)
+        return out
+
+    return product
+
+
+def _adapt_all(adapter: PackedAdapter, shape: BaseShape) -> _Adapt:
+    """The same adapter for every row of a prefill: ordinary matrix products, for its rows are one
+    sequence."""
+    matrices = matrices_over(adapter.blob.unsqueeze(0), adapter.layout, shape)
+
+    def adapt(layer: int, group: int, rows: torch.Tensor, products: torch.Tensor) -> None:
+        found = matrices[layer][group]
+        if found is None:
+            return
+        inner, column = rows @ found.down[0], 0
+        for member, (up, out) in enumerate(zip(found.ups, found.outs, strict=True)):
+            part = inner[:, member * found.rank : (member + 1) * found.rank]
+            products[:, column : column + out] += part @ up[0]
+            column += out
+
+    return adapt
+
+
+def _rotary_tables(shape: BaseShape) -> tuple[torch.Tensor, torch.Tensor]:
+    exponents = torch.arange(0, shape.head_dim, 2, dtype=torch.int64).float() / shape.head_dim
+    frequencies = 1.0 / (shape.rope_theta**exponents)
+    angles = torch.arange(shape.positions).float().unsqueeze(1) * frequencies
+    both = torch.cat([angles, angles], dim=1)
+    return both.cos(), both.sin()
+
+
+def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cos + torch.cat([-second, first], dim=-1) * sin

@@ -1,0 +1,24 @@
+"""The identity of a numerical environment: two workers with the same profile id compute the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from protocol.canonical import canonical_json
+
+
+def profile_id(kernel: str, prefill_tokens: int) -> str:
+    """0x sha256 over everything that can change a logit; call after the thread count is set."""
+    described = {
+        "torch": torch.__version__,
+        "dtype": "float32",
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "linear": kernel,
+        "lora": "row-bmm",
+        "attention": "sdpa-per-sequence",
+        "prefill_tokens": prefill_tokens,
+    }
+    return "0x" + hashlib.sha256(canonical_json(described)).hexdigest()

@@ -1,0 +1,47 @@
+"""Chooses the next token from one row of logits.
+
+Draws come from a counter, not from a stream: the n-th draw of a request is a function of its seed and n
+alone, so the rest of the batch cannot change it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from inference_worker.engine.sequence import SamplingParams
+
+_DOMAIN = b"openledger.sampling.1"
+_MANTISSA_BITS = 53
+
+
+def uniform(seed: int, index: int) -> float:
+    """A number in [0, 1) for draw `index` of a request; seed and index below 2^64."""
+    digest = hashlib.sha256(_DOMAIN + seed.to_bytes(8, "big") + index.to_bytes(8, "big")).digest()
+    return (int.from_bytes(digest[:8], "big") >> (64 - _MANTISSA_BITS)) / (1 << _MANTISSA_BITS)
+
+
+def sample(logits: torch.Tensor, params: SamplingParams, index: int) -> int:
+    """The token for output position `index` from finite logits (vocab,)."""
+    if params.temperature == 0.0:
+        return int(logits.argmax())
+    return _nucleus(logits, params, uniform(params.seed, index))
+
+
+def _nucleus(logits: torch.Tensor, params: SamplingParams, draw: float) -> int:
+    # float64: the cumulative sum over the vocabulary must end at 1 within far less than one token's
+    # probability.
+    probabilities = torch.softmax(logits.double() / params.temperature, dim=0)
+    ranked, tokens = probabilities.sort(descending=True, stable=True)
+    cumulative = ranked.cumsum(0)
+    kept = max(1, int((cumulative - ranked < params.top_p).sum()))
+    target = draw * float(cumulative[kept - 1])
+    position = int(torch.searchsorted(cumulative[:kept], target, right=True))
+    return int(tokens[min(position, kept - 1)])
+
+
+def finite_rows(logits: torch.Tensor) -> list[bool]:
+    """Which rows of (rows, vocab) hold neither NaN nor infinity."""
+    low, high = logits.aminmax(dim=1)
+    return [bool(x) for x in torch.isfinite(low) & torch.isfinite(high)]

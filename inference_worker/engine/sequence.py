@@ -1,0 +1,64 @@
+"""What the engine knows of one request: its prompt, how to sample it, and the events it sends back.
+
+Torch-free data. Token counts and positions are in LLM tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How to choose tokens. temperature 0 is greedy; `seed` fixes the draws whatever else is in the batch."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TokenProduced:
+    """One token; `text` is what became certain with it, so the texts of a request join to its full text."""
+
+    index: int
+    token: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a request that went well; `output_ids` includes the end-of-turn token if one was
+    produced."""
+
+    output_ids: tuple[int, ...]
+    text: str
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The end of a request that did not; `code` is stable."""
+
+    code: str
+    message: str
+
+
+Event = TokenProduced | Finished | Failed
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the scheduler needs to place a sequence; `reserved` is the most positions it can ever fill."""
+
+    sequence: int
+    tenant: str
+    prompt_tokens: int
+    reserved: int
