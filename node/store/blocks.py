@@ -40,8 +40,8 @@ class BlockTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put_many(self, blocks: Iterable[tuple[bytes, bytes]], pin: tuple[str, str] | None = None) -> None:
-        """Store (digest, data) pairs and, with them, a pin (cid, name): all of it or nothing.
+    def put_many(self, blocks: Iterable[tuple[bytes, bytes]], pins: Iterable[tuple[str, str]] = ()) -> None:
+        """Store (digest, data) pairs and, with them, pins (cid, name): all of it or nothing.
 
         Putting a block again replaces the stored bytes when they have rotted.
         """
@@ -53,8 +53,8 @@ class BlockTable:
                     " ON CONFLICT (digest) DO UPDATE SET data = excluded.data WHERE data <> excluded.data",
                     (digest, data),
                 )
-            if pin is not None:
-                self.pin(*pin)
+            for cid, name in pins:
+                self.pin(cid, name)
 
     def get(self, digest: bytes) -> bytes:
         """The block's bytes, hashed again now. Raises MissingBlock or CorruptBlock."""
@@ -72,11 +72,14 @@ class BlockTable:
         rows = self._database.execute("SELECT digest FROM blocks ORDER BY digest")
         return tuple(bytes(row["digest"]) for row in rows)
 
-    def delete(self, digests: Iterable[bytes]) -> int:
-        """Drop these blocks; return how many there were."""
-        return self._database.executemany(
-            "DELETE FROM blocks WHERE digest = ?", ((digest,) for digest in digests)
-        )
+    def delete_all_but(self, digests: Iterable[bytes]) -> int:
+        """Drop every block whose digest is not among `digests`; return how many."""
+        with self._database.transaction():
+            doomed = set(self.digests()).difference(digests)
+            self._database.executemany(
+                "DELETE FROM blocks WHERE digest = ?", ((digest,) for digest in doomed)
+            )
+        return len(doomed)
 
     def pin(self, cid: str, name: str) -> None:
         self._database.execute(

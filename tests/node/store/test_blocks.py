@@ -64,13 +64,13 @@ def test_one_false_address_stores_nothing_of_the_batch(blocks: BlockTable) -> No
     """SPEC 1.3"""
     good = addressed(b"good")
     with pytest.raises(CorruptBlock):
-        blocks.put_many([*good, (bytes(32), b"claims to hash to zero")], pin=("cid", "name"))
+        blocks.put_many([*good, (bytes(32), b"claims to hash to zero")], [("cid", "name")])
     assert blocks.digests() == () and blocks.pins() == {}
 
 
 def test_pins_last_until_released(blocks: BlockTable) -> None:
     """SPEC 1.9"""
-    blocks.put_many(addressed(b"x"), pin=("bafkx", "first"))
+    blocks.put_many(addressed(b"x"), [("bafkx", "first")])
     blocks.pin("bafkx", "renamed")
     assert blocks.pins() == {"bafkx": "renamed"}
     assert blocks.unpin("bafkx") and not blocks.unpin("bafkx")
