@@ -45,6 +45,6 @@ def configure(level: str = "info", as_json: bool = False, stream: TextIO | None 
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger that adds `logger=name` to each line."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    """A logger that adds `component=name` to each line."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
     return logger

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-log = structlog.get_logger(logger="service")
+log = structlog.get_logger(component="service")
 
 MAX_BACKOFF_SECONDS = 60.0
 

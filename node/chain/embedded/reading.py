@@ -1,0 +1,286 @@
+"""Methods that read blocks, accounts, transactions and logs, or execute without leaving a trace."""
+
+from importlib.metadata import version
+from typing import Any
+
+from node.chain.embedded import execution, index, shapes
+from node.chain.embedded.chain import Header, MinedBlock, log_rows
+from node.chain.embedded.errors import LIMIT_EXCEEDED, RpcError
+from node.chain.embedded.params import (
+    BlockRef,
+    CallRequest,
+    LogQuery,
+    address,
+    anything,
+    block_ref,
+    boolean,
+    call_request,
+    data,
+    hash32,
+    invalid,
+    log_query,
+    number,
+    quantity,
+)
+from node.chain.embedded.producer import BlockProducer
+from node.chain.embedded.registry import Registry
+from node.chain.keccak import keccak
+from node.errors import NotFound
+
+READING = Registry()
+
+MAX_LOGS = 10_000
+MAX_FEE_HISTORY = 1024
+SUGGESTED_TIP = 10**9
+
+
+@READING.method("web3_clientVersion")
+def client_version(_: BlockProducer) -> str:
+    return f"OpenLedger-embedded/py-evm/{version('py-evm')}"
+
+
+@READING.method("web3_sha3", data)
+def sha3(_: BlockProducer, payload: bytes) -> str:
+    return shapes.hex_bytes(keccak(payload))
+
+
+@READING.method("net_version")
+def net_version(producer: BlockProducer) -> str:
+    return str(producer.chain.chain_id)
+
+
+@READING.method("net_listening")
+def net_listening(_: BlockProducer) -> bool:
+    return True
+
+
+@READING.method("eth_chainId")
+def chain_id(producer: BlockProducer) -> str:
+    return hex(producer.chain.chain_id)
+
+
+@READING.method("eth_syncing")
+def syncing(_: BlockProducer) -> bool:
+    return False
+
+
+@READING.method("eth_mining")
+def mining(_: BlockProducer) -> bool:
+    return False
+
+
+@READING.method("eth_blockNumber")
+def block_number(producer: BlockProducer) -> str:
+    return hex(producer.chain.head.block_number)
+
+
+# Accounts
+
+
+def _state(producer: BlockProducer, ref: BlockRef | None) -> Any:
+    return producer.chain.state(producer.header(ref if ref is not None else "latest"))
+
+
+@READING.method("eth_getBalance", address, block_ref, required=1)
+def get_balance(producer: BlockProducer, account: bytes, ref: BlockRef | None) -> str:
+    return hex(_state(producer, ref).get_balance(account))
+
+
+@READING.method("eth_getCode", address, block_ref, required=1)
+def get_code(producer: BlockProducer, account: bytes, ref: BlockRef | None) -> str:
+    return shapes.hex_bytes(_state(producer, ref).get_code(account))
+
+
+@READING.method("eth_getStorageAt", address, quantity, block_ref, required=2)
+def get_storage_at(producer: BlockProducer, account: bytes, slot: int, ref: BlockRef | None) -> str:
+    return shapes.hex_word(_state(producer, ref).get_storage(account, slot))
+
+
+@READING.method("eth_getTransactionCount", address, block_ref, required=1)
+def get_transaction_count(producer: BlockProducer, account: bytes, ref: BlockRef | None) -> str:
+    if ref == "pending":
+        return hex(producer.pending_nonce(account))
+    return hex(_state(producer, ref).get_nonce(account))
+
+
+# Blocks and transactions
+
+
+def _block(producer: BlockProducer, ref: BlockRef) -> MinedBlock | None:
+    try:
+        return producer.chain.block(producer.header(ref).hash)
+    except NotFound:
+        return None
+
+
+@READING.method("eth_getBlockByNumber", block_ref, boolean, required=1)
+def get_block_by_number(producer: BlockProducer, ref: BlockRef, full: bool | None) -> shapes.Json | None:
+    found = _block(producer, ref)
+    return shapes.block_json(found, bool(full)) if found else None
+
+
+@READING.method("eth_getBlockByHash", hash32, boolean, required=1)
+def get_block_by_hash(producer: BlockProducer, block_hash: bytes, full: bool | None) -> shapes.Json | None:
+    return get_block_by_number(producer, block_hash, full)  # type: ignore[no-any-return]
+
+
+@READING.method("eth_getBlockTransactionCountByNumber", block_ref)
+def get_block_transaction_count(producer: BlockProducer, ref: BlockRef) -> str | None:
+    found = _block(producer, ref)
+    return hex(len(found.block.transactions)) if found else None
+
+
+@READING.method("eth_getBlockReceipts", block_ref)
+def get_block_receipts(producer: BlockProducer, ref: BlockRef) -> list[shapes.Json] | None:
+    found = _block(producer, ref)
+    return [_receipt(found, place) for place in range(len(found.receipts))] if found else None
+
+
+@READING.method("eth_getTransactionByHash", hash32)
+def get_transaction_by_hash(producer: BlockProducer, tx_hash: bytes) -> shapes.Json | None:
+    place = producer.chain.transaction(tx_hash)
+    if place is not None:
+        return shapes.transaction_json(*place)
+    waiting = producer.pool.by_hash.get(tx_hash)
+    return shapes.pending_json(waiting) if waiting is not None else None
+
+
+@READING.method("eth_getTransactionReceipt", hash32)
+def get_transaction_receipt(producer: BlockProducer, tx_hash: bytes) -> shapes.Json | None:
+    place = producer.chain.transaction(tx_hash)
+    return _receipt(*place) if place is not None else None
+
+
+def _receipt(mined: MinedBlock, place: int) -> shapes.Json:
+    logs = [log for log in log_rows(mined) if log.transaction_position == place]
+    return shapes.receipt_json(mined, place, logs)
+
+
+# Logs
+
+
+@READING.method("eth_getLogs", log_query)
+def get_logs(producer: BlockProducer, query: LogQuery) -> list[shapes.Json]:
+    first, last = _log_range(producer, query)
+    found = index.find_logs(producer.chain.connection, query.wanted, first, last, MAX_LOGS + 1)
+    if len(found) > MAX_LOGS:
+        raise RpcError(LIMIT_EXCEEDED, f"query returned more than {MAX_LOGS} results")
+    hashes = {number: producer.chain.header(number).hash for number in {log.block for log in found}}
+    return [shapes.log_json(log, hashes[log.block]) for log in found]
+
+
+def _log_range(producer: BlockProducer, query: LogQuery) -> tuple[int, int]:
+    if query.block_hash is not None:
+        found = index.block_number(producer.chain.connection, query.block_hash)
+        if found is None:
+            raise NotFound("unknown block", hash=shapes.hex_bytes(query.block_hash))
+        return found, found
+    first, last = (
+        ref if isinstance(ref, int) else _height(producer, ref) for ref in (query.first, query.last)
+    )
+    if first > last:
+        raise invalid("invalid block range")
+    return first, last
+
+
+def _height(producer: BlockProducer, ref: BlockRef) -> int:
+    return int(producer.header(ref).block_number)
+
+
+# Execution and fees
+
+
+@READING.method("eth_call", call_request, block_ref, anything, required=1)
+def call(producer: BlockProducer, request: CallRequest, ref: BlockRef | None, overrides: Any) -> str:
+    _refuse_overrides(overrides)
+    header = producer.environment(ref if ref is not None else "latest")
+    return shapes.hex_bytes(execution.call(producer.chain, header, request))
+
+
+@READING.method("eth_estimateGas", call_request, block_ref, anything, required=1)
+def estimate_gas(producer: BlockProducer, request: CallRequest, ref: BlockRef | None, overrides: Any) -> str:
+    _refuse_overrides(overrides)
+    # An estimate is for the block to come, so `latest` means that block's number and time too.
+    header = producer.environment(ref if isinstance(ref, int | bytes) else "pending")
+    return hex(execution.estimate_gas(producer.chain, header, request))
+
+
+def _refuse_overrides(overrides: Any) -> None:
+    if overrides:
+        raise invalid("state overrides are not supported")
+
+
+@READING.method("eth_gasPrice")
+def gas_price(producer: BlockProducer) -> str:
+    return hex(producer.base_fee() + SUGGESTED_TIP)
+
+
+@READING.method("eth_maxPriorityFeePerGas")
+def max_priority_fee(_: BlockProducer) -> str:
+    return hex(SUGGESTED_TIP)
+
+
+@READING.method("eth_feeHistory", number, block_ref, anything, required=2)
+def fee_history(producer: BlockProducer, count: int, newest: BlockRef, percentiles: Any) -> shapes.Json:
+    last = int(producer.header(newest).block_number)
+    first = max(0, last - min(count, MAX_FEE_HISTORY) + 1)
+    headers = [producer.chain.header(height) for height in range(first, last + 1)]
+    after = (
+        producer.base_fee() if last == producer.chain.head.block_number else producer.chain.header(last + 1)
+    )
+    following = after if isinstance(after, int) else after.base_fee_per_gas
+    body = {
+        "oldestBlock": hex(first),
+        "baseFeePerGas": [hex(header.base_fee_per_gas) for header in headers] + [hex(following)],
+        "gasUsedRatio": [header.gas_used / header.gas_limit for header in headers],
+        "baseFeePerBlobGas": ["0x1"] * (len(headers) + 1),
+        "blobGasUsedRatio": [0.0] * len(headers),
+    }
+    if percentiles:
+        asked = _percentiles(percentiles)
+        body["reward"] = [[hex(tip) for tip in _tips(producer, header, asked)] for header in headers]
+    return body
+
+
+def _percentiles(value: Any) -> list[float]:
+    numbers = isinstance(value, list) and all(isinstance(item, int | float) for item in value)
+    if not numbers or len(value) > 100 or any(not 0 <= item <= 100 for item in value):
+        raise invalid("expected at most 100 percentiles between 0 and 100")
+    return list(value)
+
+
+def _tips(producer: BlockProducer, header: Header, percentiles: list[float]) -> list[int]:
+    """The tip per gas at each percentile of the block's gas, in the order of rising tips."""
+    mined = producer.chain.block(header.hash)
+    if not mined.receipts:
+        return [0] * len(percentiles)
+    totals = [0, *(receipt.gas_used for receipt in mined.receipts)]
+    paid = sorted(
+        (
+            shapes.effective_gas_price(transaction, header.base_fee_per_gas) - header.base_fee_per_gas,
+            after - before,
+        )
+        for transaction, before, after in zip(mined.block.transactions, totals, totals[1:], strict=False)
+    )
+    return [_tip_at(paid, header.gas_used * percentile / 100) for percentile in percentiles]
+
+
+def _tip_at(paid: list[tuple[int, int]], gas: float) -> int:
+    reached = 0
+    for tip, used in paid:
+        reached += used
+        if reached >= gas:
+            return tip
+    return paid[-1][0]
+
+
+@READING.method("txpool_status")
+def txpool_status(producer: BlockProducer) -> shapes.Json:
+    return {"pending": hex(len(producer.pool.by_hash)), "queued": "0x0"}
+
+
+@READING.method("eth_getRawTransactionByHash", hash32)
+def get_raw_transaction(producer: BlockProducer, tx_hash: bytes) -> str | None:
+    place = producer.chain.transaction(tx_hash)
+    transaction = place[0].block.transactions[place[1]] if place else producer.pool.by_hash.get(tx_hash)
+    return shapes.hex_bytes(transaction.encode()) if transaction is not None else None
