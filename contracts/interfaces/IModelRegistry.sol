@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.27;
+
+/// @title Base models and the models served upon them: terms, lineage, price, status.
+interface IModelRegistry {
+    enum Status {
+        None,
+        Active,
+        Paused,
+        Retired
+    }
+
+    struct BaseModel {
+        address registrant;
+        uint64 registeredAt;
+        bytes32 fingerprint;
+        bytes32 tokenizerDigest;
+        bytes metadataCid;
+    }
+
+    /// @dev Rates are wei per 1000 tokens, `fixedPrice` wei per request. `datanetVersionKey` is (id << 64 | version),
+    /// or 0 for a bare base model. `parents` earn `royaltiesPpm` of the model owner's share.
+    struct ModelTerms {
+        string name;
+        uint256 baseId;
+        uint256 datanetVersionKey;
+        bytes bundleCid;
+        bytes32 recipeDigest;
+        bytes32 indexDigest;
+        uint128 inRate;
+        uint128 outRate;
+        uint128 fixedPrice;
+        uint256[] parents;
+        uint32[] royaltiesPpm;
+        uint32 minSpanTokens;
+    }
+
+    event BaseRegistered(uint256 indexed id, bytes32 indexed fingerprint, bytes32 tokenizerDigest, bytes metadataCid);
+    event ModelRegistered(
+        uint256 indexed id, address indexed owner, uint256 indexed datanetVersionKey, uint256 baseId, string name, uint64 version
+    );
+    event ModelStatusChanged(uint256 indexed id, Status status);
+    event ModelPriceChanged(uint256 indexed id, uint128 inRate, uint128 outRate, uint128 fixedPrice);
+
+    error ModelRegistryUnknownBase(uint256 baseId);
+    error ModelRegistryUnknownModel(uint256 id);
+    error ModelRegistryUnknownName(string name, uint64 version);
+    error ModelRegistryUnknownDatanetVersion(uint256 datanetVersionKey);
+    error ModelRegistryZeroDigest();
+    error ModelRegistryBaseAlreadyRegistered(bytes32 fingerprint, uint256 id);
+    /// @notice A name belongs to whoever registered it first; later registrations of its owner are its versions.
+    error ModelRegistryNameTaken(string name, address owner);
+    error ModelRegistryNotOwner(uint256 id, address caller, address owner);
+    error ModelRegistryRoyaltiesMismatch(uint256 parents, uint256 royalties);
+    error ModelRegistryTooManyParents(uint256 parents, uint256 limit);
+    error ModelRegistryRoyaltiesTooHigh(uint256 sumPpm, uint256 limitPpm);
+    error ModelRegistryRetired(uint256 id);
+
+    /// @notice Registers a base model by the digest of its weights, once; ids count from 1.
+    function registerBase(bytes32 fingerprint, bytes32 tokenizerDigest, bytes calldata metadataCid)
+        external
+        returns (uint256 id);
+
+    /// @notice Registers a model owned by the caller; ids count from 1. Terms but the price never change.
+    function registerModel(ModelTerms calldata terms) external returns (uint256 id);
+
+    /// @notice Pauses, resumes or retires a model; owner only; retired is for ever.
+    function setStatus(uint256 id, Status status) external;
+
+    /// @notice Changes the price of requests to come; owner only. Receipts carry the price they were made at.
+    function setPrice(uint256 id, uint128 inRate, uint128 outRate, uint128 fixedPrice) external;
+
+    function modelCount() external view returns (uint256);
+
+    function baseCount() external view returns (uint256);
+
+    /// @notice Reverts for an unknown id.
+    function getBase(uint256 id) external view returns (BaseModel memory);
+
+    /// @notice The id of a fingerprint's base model, 0 when there is none.
+    function baseIdOf(bytes32 fingerprint) external view returns (uint256);
+
+    /// @notice Reverts for an unknown id.
+    function getModel(uint256 id)
+        external
+        view
+        returns (address owner, Status status, ModelTerms memory terms, uint64 registeredAt);
+
+    /// @notice The model of `name` and `version`; version 0 means the latest. Reverts when there is none.
+    function modelByName(string calldata name, uint64 version) external view returns (uint256 id);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.27;
+
+import {EarnerAccounts} from "../libraries/EarnerAccounts.sol";
+import {OpenMerkle} from "../libraries/OpenMerkle.sol";
+import {OpenSumTree} from "../libraries/OpenSumTree.sol";
+import {Receipt, ReceiptHash} from "../libraries/ReceiptHash.sol";
+import {Channel, Voucher, VoucherHash} from "../libraries/VoucherHash.sol";
+
+/// @title Exposes the internal libraries, so that tests hold them to the vectors. Never deployed with the suite.
+contract LibrariesMock {
+    function merkleVerify(bytes32 payload, OpenMerkle.Proof calldata proof, bytes32 root) external pure returns (bool) {
+        return OpenMerkle.verify(payload, proof, root);
+    }
+
+    function sumVerify(
+        bytes32 key,
+        uint256 amount,
+        OpenSumTree.SumProof calldata proof,
+        bytes32 root,
+        uint256 total
+    ) external pure returns (bool) {
+        return OpenSumTree.verify(key, amount, proof, root, total);
+    }
+
+    function hashReceipt(Receipt calldata receipt) external pure returns (bytes32) {
+        return ReceiptHash.hashStruct(receipt);
+    }
+
+    function hashVoucher(Voucher calldata voucher) external pure returns (bytes32) {
+        return VoucherHash.hashVoucher(voucher);
+    }
+
+    function hashChannel(Channel calldata channel) external pure returns (bytes32) {
+        return VoucherHash.hashChannel(channel);
+    }
+
+    function stakersOf(address node) external pure returns (address) {
+        return EarnerAccounts.stakersOf(node);
+    }
+
+    function leafKey(address account) external pure returns (bytes32) {
+        return EarnerAccounts.leafKey(account);
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.27;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IEpochSettlement} from "../interfaces/IEpochSettlement.sol";
+import {IFaultProofs} from "../interfaces/IFaultProofs.sol";
+import {INodeStaking} from "../interfaces/INodeStaking.sol";
+import {IProtocolParameters} from "../interfaces/IProtocolParameters.sol";
+import {Receipt} from "../libraries/ReceiptHash.sol";
+
+/// @title Judge of objective faults. Holds no money; what it finds it slashes in the same transaction.
+contract FaultProofs is IFaultProofs {
+    bytes32 private constant TAG_REQUEST_FAULT = keccak256("openledger.fault_request");
+    bytes32 private constant TAG_SEQ_FAULT = keccak256("openledger.fault_seq");
+    bytes32 private constant SLASH_PPM = keccak256("equivocationSlashPpm");
+    uint256 private constant TOTAL_PPM = 1_000_000;
+
+    INodeStaking public immutable staking;
+    IEpochSettlement public immutable settlement;
+    IProtocolParameters public immutable parameters;
+
+    /// @inheritdoc IFaultProofs
+    mapping(bytes32 faultId => bool) public isProven;
+
+    constructor(INodeStaking staking_, IEpochSettlement settlement_, IProtocolParameters parameters_) {
+        staking = staking_;
+        settlement = settlement_;
+        parameters = parameters_;
+    }
+
+    /// @inheritdoc IFaultProofs
+    function proveEquivocation(
+        Receipt calldata a,
+        bytes calldata signatureA,
+        Receipt calldata b,
+        bytes calldata signatureB
+    ) external returns (uint256 slashed) {
+        require(a.node == b.node, FaultProofsNodesDiffer(a.node, b.node));
+        bytes32 hashA = settlement.receiptHash(a);
+        bytes32 hashB = settlement.receiptHash(b);
+        require(hashA != hashB, FaultProofsSameReceipt(hashA));
+        bytes32 faultId = _faultId(a, b);
+        require(!isProven[faultId], FaultProofsAlreadyProven(faultId));
+        _checkSigned(a, signatureA);
+        _checkSigned(b, signatureB);
+        isProven[faultId] = true;
+        slashed = staking.slash(a.node, _slashAmount(a.node), msg.sender);
+        emit EquivocationProven(a.node, faultId, msg.sender, hashA, hashB, slashed);
+    }
+
+    /// @dev Without the challenger, so that one fault is slashed once whoever proves it.
+    function _faultId(Receipt calldata a, Receipt calldata b) private pure returns (bytes32) {
+        if (a.requestId == b.requestId) return keccak256(abi.encode(TAG_REQUEST_FAULT, a.node, a.requestId));
+        require(
+            a.channelId == b.channelId && a.seq == b.seq, FaultProofsNoConflict(a.requestId, b.requestId)
+        );
+        return keccak256(abi.encode(TAG_SEQ_FAULT, a.node, a.channelId, a.seq));
+    }
+
+    function _checkSigned(Receipt calldata receipt, bytes calldata signature) private view {
+        (address signer,,) = ECDSA.tryRecover(settlement.receiptDigest(receipt), signature);
+        require(
+            signer != address(0) && staking.wasSigner(receipt.node, signer),
+            FaultProofsNotSigner(receipt.node, signer)
+        );
+    }
+
+    function _slashAmount(address node) private view returns (uint128) {
+        uint256 share = parameters.value(SLASH_PPM);
+        return SafeCast.toUint128(Math.mulDiv(staking.slashableStake(node), share, TOTAL_PPM));
+    }
+}
