@@ -19,7 +19,7 @@ from protocol.sumtree import SumLeaf, sum_root
 from protocol.types import TOTAL_PPM, ZERO_ADDRESS, Address
 
 MAX_ROWS_PER_LANE = 20
-MAX_UNITS = 2**63 - 1
+MAX_UNITS = 2**53 - 1
 
 
 class Lane(IntEnum):

@@ -1,0 +1,232 @@
+"""Asking a worker for an answer, and the events it answers with."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from protocol.fields import Fields
+from protocol.hashing import to_hex
+from protocol.types import MAX_UINT32
+from protocol.wire_fields import (
+    MAX_FENCE,
+    MAX_TEXT,
+    MAX_TOKENS,
+    NAME,
+    VERSION,
+    opened,
+    optional_cid,
+    token_ids,
+)
+
+MAX_MESSAGES = 512
+MAX_STOPS = 16
+MAX_STOP_CHARS = 256
+MAX_TEMPERATURE = 2.0
+MAX_SEED = 2**53 - 1
+ROLES = ("system", "user", "assistant")
+FINISH_REASONS = ("stop", "length", "cancelled")
+
+Messages = tuple[tuple[str, str], ...]
+"""(role, content) pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """One assignment to answer: exactly one of messages, prompt and prompt_ids is set."""
+
+    request_id: str
+    fence: int
+    adapter_cid: str | None
+    messages: tuple[tuple[str, str], ...] | None
+    prompt: str | None
+    prompt_ids: tuple[int, ...] | None
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+    stop: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; the answer is always streamed."""
+        return {
+            "v": VERSION,
+            "request_id": self.request_id,
+            "fence": self.fence,
+            "adapter_cid": self.adapter_cid,
+            "messages": _messages_json(self.messages),
+            "prompt": self.prompt,
+            "prompt_ids": None if self.prompt_ids is None else list(self.prompt_ids),
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "stop": list(self.stop),
+            "stream": True,
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """The record this object spells."""
+        fields = opened(value, "generate")
+        messages, prompt, prompt_ids = _read_prompt(fields, with_ids=True)
+        request = cls(
+            request_id=fields.text("request_id", 128, NAME),
+            fence=fields.integer("fence", 0, MAX_FENCE),
+            adapter_cid=optional_cid(fields, "adapter_cid"),
+            messages=messages,
+            prompt=prompt,
+            prompt_ids=prompt_ids,
+            max_tokens=fields.integer("max_tokens", 1, MAX_TOKENS),
+            temperature=fields.number("temperature", 0.0, MAX_TEMPERATURE),
+            top_p=fields.number("top_p", 0.0, 1.0),
+            seed=fields.integer("seed", 0, MAX_SEED),
+            stop=fields.texts("stop", MAX_STOPS, MAX_STOP_CHARS),
+        )
+        if not fields.boolean("stream"):
+            raise fields.wrong("stream", "answers are always streamed")
+        fields.done()
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """One output token: its place, its id and the text it completes (none inside a split character)."""
+
+    index: int
+    id: int
+    text: str
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {"v": VERSION, "index": self.index, "id": self.id, "text": self.text}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """The record this object spells."""
+        fields = opened(value, "token")
+        event = cls(
+            fields.integer("index", 0, MAX_TOKENS),
+            fields.integer("id", 0, MAX_UINT32),
+            fields.text("text", MAX_TEXT),
+        )
+        fields.done()
+        return event
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateResult:
+    """The whole answer. `profile_id` names the arithmetic it was made with (32 bytes)."""
+
+    prompt_ids: tuple[int, ...]
+    output_ids: tuple[int, ...]
+    text: str
+    finish_reason: str
+    profile_id: bytes
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {
+            "v": VERSION,
+            "prompt_ids": list(self.prompt_ids),
+            "output_ids": list(self.output_ids),
+            "text": self.text,
+            "finish_reason": self.finish_reason,
+            "profile_id": to_hex(self.profile_id),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """The record this object spells."""
+        fields = opened(value, "done")
+        result = cls(
+            token_ids(fields, "prompt_ids"),
+            token_ids(fields, "output_ids"),
+            fields.text("text", MAX_TEXT),
+            fields.choice("finish_reason", FINISH_REASONS),
+            fields.hexadecimal("profile_id", 32),
+        )
+        fields.done()
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """Why a worker will not or cannot go on; `code` is stable, `message` is for people."""
+
+    code: str
+    message: str
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {"v": VERSION, "code": self.code, "message": self.message}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """The record this object spells."""
+        fields = opened(value, "error")
+        event = cls(fields.text("code", 64, NAME), fields.text("message", 4096))
+        fields.done()
+        return event
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizeRequest:
+    """Exactly one of messages and prompt is set."""
+
+    messages: tuple[tuple[str, str], ...] | None
+    prompt: str | None
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {"v": VERSION, "messages": _messages_json(self.messages), "prompt": self.prompt}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """The record this object spells."""
+        fields = opened(value, "tokenize")
+        messages, prompt, _ = _read_prompt(fields, with_ids=False)
+        fields.done()
+        return cls(messages, prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizeResult:
+    """Token ids of a prompt, as `generate` would see it."""
+
+    ids: tuple[int, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {"v": VERSION, "ids": list(self.ids)}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """The record this object spells."""
+        fields = opened(value, "tokenized")
+        result = cls(token_ids(fields, "ids"))
+        fields.done()
+        return result
+
+
+def _messages_json(messages: Messages | None) -> list[dict[str, str]] | None:
+    return None if messages is None else [{"role": role, "content": content} for role, content in messages]
+
+
+def _read_messages(fields: Fields) -> Messages | None:
+    if fields.absent("messages"):
+        return None
+    messages = []
+    for message in fields.objects("messages", MAX_MESSAGES):
+        messages.append((message.choice("role", ROLES), message.text("content", MAX_TEXT)))
+        message.done()
+    return tuple(messages)
+
+
+def _read_prompt(
+    fields: Fields, with_ids: bool
+) -> tuple[Messages | None, str | None, tuple[int, ...] | None]:
+    messages = _read_messages(fields)
+    prompt = None if fields.absent("prompt") else fields.text("prompt", MAX_TEXT)
+    ids = None if not with_ids or fields.absent("prompt_ids") else token_ids(fields, "prompt_ids")
+    if sum(part is not None for part in (messages, prompt, ids)) != 1 or messages == ():
+        raise fields.wrong("prompt", "exactly one of messages, prompt and prompt_ids must be given")
+    return messages, prompt, ids
