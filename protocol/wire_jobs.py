@@ -28,8 +28,8 @@ class JobSpec:
     """One assignment to train or to evaluate.
 
     `recipe` holds whole numbers, strings and lists of strings (rates as decimal strings, since a digest must
-    not depend on how a float prints); the worker checks its names. An evaluation needs an adapter and held-out
-    rows.
+    not depend on how a float prints); the worker checks its names. An evaluation needs an adapter and
+    held-out rows.
     """
 
     job_id: str
