@@ -44,16 +44,27 @@ class Channels:
         self._max_age = max_age_seconds
 
     def refresh(self, channel_id: bytes) -> StoredChannel:
-        """Read the channel from the chain. NotFound where there is none; refused where it pays another node."""
+        """Read the channel from the chain. NotFound where there is none; refused where it pays another
+        node.
+        """
         payer, payee, delay, deposited, claimed, withdrawable_at = self._contract.functions.getChannel(
             channel_id
         ).call()
         if payer.lower() == ZERO_ADDRESS:
             raise NotFound("no such channel", channel_id="0x" + channel_id.hex())
         if payee.lower() != self._node:
-            raise VoucherForAnotherChannel("the channel pays another node", payee=payee.lower(), node=self._node)
+            raise VoucherForAnotherChannel(
+                "the channel pays another node", payee=payee.lower(), node=self._node
+            )
         channel = StoredChannel(
-            channel_id, payer.lower(), payee.lower(), delay, deposited, claimed, withdrawable_at, self._clock()
+            channel_id,
+            payer.lower(),
+            payee.lower(),
+            delay,
+            deposited,
+            claimed,
+            withdrawable_at,
+            self._clock(),
         )
         self._store.put_channel(channel)
         return channel
@@ -83,6 +94,10 @@ class Channels:
             reserved=self._jobs.reserved(channel.channel_id),
             withdrawable_at=channel.withdrawable_at,
         )
+
+    def last_receipt(self, channel_id: bytes) -> tuple[int, int]:
+        """Sequence number and cumulative price (wei) of the channel's newest receipt."""
+        return self._receipts.last_of_channel(channel_id)
 
     def issued(self, channel_id: bytes, count: int | None = None) -> Issued:
         """The channel's first `count` receipts (all where None): what a voucher for them must say."""

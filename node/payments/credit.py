@@ -1,8 +1,8 @@
 """How far a payer's channel can be trusted right now: a pure rule over amounts in wei.
 
-A node serves request k+1 before request k is acknowledged, so it always lends a little. This module says how much:
-never past the deposit, never past a session signer's cap, and never past the amount the operator is willing to
-lose to a payer who stops signing. It reads no clock, no chain and no database.
+A node serves request k+1 before request k is acknowledged, so it always lends a little. This module says
+how much: never past the deposit, never past a session signer's cap, and never past the amount the operator
+is willing to lose to a payer who stops signing. It reads no clock, no chain and no database.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from node.errors import PaymentRequired, Refused
 
 
-class ChannelIsClosing(PaymentRequired):
+class CreditRefused(PaymentRequired):
+    """The channel cannot carry the request."""
+
+
+class ChannelIsClosing(CreditRefused):
     """The payer asked to withdraw, so that new receipts might find the deposit gone."""
 
 
-class NotEnoughCredit(PaymentRequired):
+class NotEnoughCredit(CreditRefused):
     """The worst-case price of the request exceeds what the channel can still carry."""
 
 
@@ -30,8 +34,9 @@ class SessionExpired(Refused):
 class Credit:
     """One channel's amounts in wei.
 
-    `issued` is the sum of its receipts' prices, `acknowledged` the cumulative of its best voucher, `reserved` the
-    worst-case prices of the requests still open; `withdrawable_at` is 0 while the channel is open.
+    `issued` is the sum of its receipts' prices, `acknowledged` the cumulative of its best voucher,
+    `reserved` the worst-case prices of the requests still open; `withdrawable_at` is 0 while the channel is
+    open.
     """
 
     channel_id: bytes
@@ -44,7 +49,9 @@ class Credit:
 
 @dataclass(frozen=True)
 class SessionLimit:
-    """What the payer's wallet allowed a session signer: a cumulative cap in wei, and when its authority ends."""
+    """What the payer's wallet allowed a session signer: a cumulative cap in wei, and when its authority
+    ends.
+    """
 
     cap: int
     expires_at: int
@@ -53,8 +60,8 @@ class SessionLimit:
 def headroom(credit: Credit, willing_to_lose: int, session: SessionLimit | None) -> tuple[int, str]:
     """How many wei a further request may cost at worst, and the name of the bound that binds.
 
-    With a session signer the node signs vouchers itself, so that nothing stays unacknowledged, and the cap takes
-    the place of the amount willing to lose.
+    With a session signer the node signs vouchers itself, so that nothing stays unacknowledged, and the cap
+    takes the place of the amount willing to lose.
     """
     promised = credit.issued + credit.reserved
     bounds = [(credit.deposited - promised, "deposit")]
@@ -91,4 +98,6 @@ def check_admission(
 def check_price_cap(worst_case: int, cap: int | None) -> None:
     """Raise PriceAboveCap when the client's own limit (wei; None for none) is below the worst case."""
     if cap is not None and worst_case > cap:
-        raise PriceAboveCap("the request may cost more than the client allows", worst_case=worst_case, cap=cap)
+        raise PriceAboveCap(
+            "the request may cost more than the client allows", worst_case=worst_case, cap=cap
+        )

@@ -1,7 +1,8 @@
 """API keys: each is a session signer that a payer's wallet authorised, on chain, up to a cap and a time.
 
-The key itself is shown once and kept only as a hash. Its signer's private key is sealed under the node's own secret,
-because the node signs vouchers with it after the client has gone. What that trusts a node with is the cap.
+The key itself is shown once and kept only as a hash. Its signer's private key is sealed under the node's
+own secret, because the node signs vouchers with it after the client has gone. What that trusts a node with
+is the cap.
 """
 
 import hmac
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from eth_account import Account
 
+from node.chain.signer import signer_of
 from node.errors import IntegrityError, Refused
 from node.store.channels import ChannelStore, StoredSession
 from protocol.hashing import sha256
@@ -68,11 +69,11 @@ class Sessions:
     def create(self, channel_id: bytes, now: int) -> tuple[str, Session]:
         """A new API key, shown this once, and the session whose signer the payer must authorise on chain."""
         api_key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
-        account = Account.create(secrets.token_hex(KEY_BYTES))
+        private_key = secrets.token_bytes(KEY_BYTES)
         session_id = session_id_of(api_key)
-        signer = account.address.lower()
+        signer = signer_of(private_key).address
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = nonce + self._aead.encrypt(nonce, bytes(account.key), _bound_to(session_id, channel_id))
+        sealed = nonce + self._aead.encrypt(nonce, private_key, _bound_to(session_id, channel_id))
         self._store.put_session(
             StoredSession(session_id, api_key[:SHOWN_CHARACTERS], channel_id, signer, sealed, created_at=now)
         )
@@ -82,7 +83,11 @@ class Sessions:
         """The session of an API key; Unauthenticated where there is none."""
         wanted = session_id_of(api_key)
         stored = self._store.find_session(wanted)
-        if stored is None or not hmac.compare_digest(stored.session_id, wanted) or stored.revoked_at is not None:
+        if (
+            stored is None
+            or not hmac.compare_digest(stored.session_id, wanted)
+            or stored.revoked_at is not None
+        ):
             raise Unauthenticated("unknown API key")
         return Session(stored.session_id, stored.channel_id, stored.signer)
 
@@ -92,6 +97,10 @@ class Sessions:
 
     def of_channel(self, channel_id: bytes) -> tuple[StoredSession, ...]:
         return self._store.sessions(channel_id)
+
+    def all(self) -> tuple[Session, ...]:
+        """Every session, revoked ones too."""
+        return tuple(Session(one.session_id, one.channel_id, one.signer) for one in self._store.sessions())
 
     def find(self, session_id: bytes) -> Session:
         """The session by its id, revoked or not: a receipt issued before the revocation is still owed."""
@@ -105,7 +114,9 @@ class Sessions:
         try:
             return self._aead.decrypt(nonce, sealed, _bound_to(session_id, stored.channel_id))
         except InvalidTag as error:
-            raise IntegrityError("the session key was sealed under another secret", prefix=stored.prefix) from error
+            raise IntegrityError(
+                "the session key was sealed under another secret", prefix=stored.prefix
+            ) from error
 
     def _stored(self, session_id: bytes) -> StoredSession:
         stored = self._store.find_session(session_id)

@@ -1,7 +1,9 @@
-"""Is this voucher worth keeping? Every check a contract will make at claim time, made when the voucher arrives.
+"""Is this voucher worth keeping? Every check a contract will make at claim time, made when the voucher
+arrives.
 
-A voucher says "I owe `cumulative` for the receipts 1..receiptCount, whose tree is `receiptsRoot`". It is accepted
-only if those receipts are exactly ours, the signer may sign for the channel, and it can still be claimed.
+A voucher says "I owe `cumulative` for the receipts 1..receiptCount, whose tree is `receiptsRoot`". It is
+accepted only if those receipts are exactly ours, the signer may sign for the channel, and it can still be
+claimed.
 """
 
 from dataclasses import dataclass
@@ -49,7 +51,9 @@ class SignedVoucher:
 
 @dataclass(frozen=True)
 class Issued:
-    """The first `count` receipts of a channel: the sum of their prices in wei, and the digest of their tree."""
+    """The first `count` receipts of a channel: the sum of their prices in wei, and the digest of their
+    tree.
+    """
 
     count: int
     cumulative: int
@@ -58,7 +62,9 @@ class Issued:
 
 @dataclass(frozen=True)
 class Authority:
-    """Who signed, who may: the recovered signer, the channel's payer, and the signer's session limit if it has one."""
+    """Who signed, who may: the recovered signer, the channel's payer, and the signer's session limit if it
+    has one.
+    """
 
     signer: str
     payer: str
@@ -71,10 +77,14 @@ def check_authority(voucher: Voucher, authority: Authority, now: int) -> None:
         return
     if authority.session is None:
         raise VoucherNotAuthorised(
-            "the voucher's signer may not sign for this channel", signer=authority.signer, payer=authority.payer
+            "the voucher's signer may not sign for this channel",
+            signer=authority.signer,
+            payer=authority.payer,
         )
     if now >= authority.session.expires_at:
-        raise VoucherExpired("the session signer has expired", expires_at=authority.session.expires_at, now=now)
+        raise VoucherExpired(
+            "the session signer has expired", expires_at=authority.session.expires_at, now=now
+        )
     if voucher.cumulative > authority.session.cap:
         raise VoucherOverCap(
             "the voucher passes the session's cap", cumulative=voucher.cumulative, cap=authority.session.cap
@@ -82,7 +92,9 @@ def check_authority(voucher: Voucher, authority: Authority, now: int) -> None:
 
 
 def check_content(voucher: Voucher, issued: Issued, acknowledged: int) -> None:
-    """Raise unless the voucher describes exactly the `issued` prefix and acknowledges no less than before (wei)."""
+    """Raise unless the voucher describes exactly the `issued` prefix and acknowledges no less than before
+    (wei).
+    """
     if voucher.cumulative < acknowledged:
         raise VoucherNotMonotone(
             "the voucher acknowledges less than an earlier one",

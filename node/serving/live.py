@@ -1,11 +1,12 @@
-"""An answer while it is being generated: written once, followed by any number of readers from the first token on.
+"""An answer while it is being generated: written once, followed by any number of readers from the first
+token on.
 
-The generation belongs to the paid request, not to the connection that asked for it. A reader that leaves stops
-nothing, and one that comes later, or comes back, misses nothing.
+The generation belongs to the paid request, not to the connection that asked for it. A reader that leaves
+stops nothing, and one that comes later, or comes back, misses nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 
@@ -45,7 +46,7 @@ class LiveAnswer:
             self._end = end
             self._notify()
 
-    async def follow(self) -> AsyncIterator[Token | Finished]:
+    async def follow(self) -> AsyncGenerator[Token | Finished, None]:
         """Every token from the first, then the end; raises the error that ended the generation."""
         position = 0
         while True:

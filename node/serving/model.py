@@ -1,6 +1,8 @@
-"""What the registry said about a model when it was asked for: all that serving, pricing and paying need, frozen.
+"""What the registry said about a model when it was asked for: all that serving, pricing and paying need,
+frozen.
 
-A job keeps this snapshot, so that a price change or a transfer between a request and its receipt changes nothing.
+A job keeps this snapshot, so that a price change or a transfer between a request and its receipt changes
+nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from protocol.pricing import Rates
 class ServedModel:
     """One registered model.
 
-    `adapter_cid` is its bundle (None for a bare base), `index_cid` its attribution index, `manifest_cid` the dataset
-    manifest; `royalties` are (parent's owner, ppm of the model owner's part); rates are wei per 1000 tokens.
+    `adapter_cid` is its bundle (None for a bare base), `index_cid` its attribution index, `manifest_cid`
+    the dataset manifest, `tokens_cid` the open rows' token ids (None where this node lacks them);
+    `royalties` are (parent's owner, ppm of the model owner's part); rates are wei per 1000 tokens.
     """
 
     name: str
@@ -27,6 +30,7 @@ class ServedModel:
     adapter_cid: str | None
     index_cid: str | None
     manifest_cid: str | None
+    tokens_cid: str | None
     datanet_version_key: int
     in_rate: int
     out_rate: int

@@ -28,7 +28,9 @@ class Order:
         return cls(
             **{
                 **fields,
-                "messages": None if messages is None else tuple((role, content) for role, content in messages),
+                "messages": None
+                if messages is None
+                else tuple((role, content) for role, content in messages),
                 "stop": tuple(fields["stop"]),
             }
         )

@@ -6,7 +6,9 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 
 class EventParser:
-    """Collects bytes until a blank line ends an event. Accepts \\n and \\r\\n; comments and ids are ignored."""
+    """Collects bytes until a blank line ends an event. Accepts \\n and \\r\\n; comments and ids are
+    ignored.
+    """
 
     def __init__(self) -> None:
         self._buffer = b""

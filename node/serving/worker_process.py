@@ -1,7 +1,8 @@
-"""The inference worker as a child process: started with the node, started again when it dies, stopped with the node.
+"""The inference worker as a child process: started with the node, started again when it dies, stopped with
+the node.
 
-Only the process that this object started is ever signalled. The worker gets no key and no chain URL: a socket path,
-a token file and two folders are all it is told.
+Only the process that this object started is ever signalled. The worker gets no key and no chain URL: a
+socket path, a token file and two folders are all it is told.
 """
 
 import asyncio

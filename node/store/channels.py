@@ -1,9 +1,11 @@
-"""The payer's side on disk: channels as last read from the chain, their best vouchers, and API-key sessions."""
+"""The payer's side on disk: channels as last read from the chain, their best vouchers, and API-key
+sessions.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from node.store.database import Database
 
@@ -37,7 +39,9 @@ class StoredVoucher:
 
 @dataclass(frozen=True)
 class StoredSession:
-    """One API key: `session_id` is the sha256 of the key, `sealed_key` its signer's private key, encrypted."""
+    """One API key: `session_id` is the sha256 of the key, `sealed_key` its signer's private key,
+    encrypted.
+    """
 
     session_id: bytes
     prefix: str
@@ -58,18 +62,19 @@ def _voucher(row: sqlite3.Row) -> StoredVoucher:
 
 
 class ChannelStore:
-    """The tables `channels`, `vouchers` and `sessions`."""
+    """The tables `channels`, `vouchers`, `spent_vouchers` and `sessions`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def put_channel(self, channel: StoredChannel) -> None:
+        texts = {"deposited": str(channel.deposited), "claimed": str(channel.claimed)}
         self._db.execute(
             "INSERT OR REPLACE INTO channels (channel_id, payer, payee, withdraw_delay, deposited, claimed,"
-            " withdrawable_at, read_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (channel.channel_id, channel.payer, channel.payee, channel.withdraw_delay, str(channel.deposited),
-             str(channel.claimed), channel.withdrawable_at, channel.read_at),
-        )  # fmt: skip
+            " withdrawable_at, read_at) VALUES (:channel_id, :payer, :payee, :withdraw_delay, :deposited,"
+            " :claimed, :withdrawable_at, :read_at)",
+            {**asdict(channel), **texts},
+        )
 
     def find_channel(self, channel_id: bytes) -> StoredChannel | None:
         row = self._db.execute("SELECT * FROM channels WHERE channel_id = ?", (channel_id,)).fetchone()
@@ -79,17 +84,20 @@ class ChannelStore:
         return tuple(_channel(row) for row in self._db.execute("SELECT * FROM channels ORDER BY channel_id"))
 
     def put_voucher(self, voucher: StoredVoucher) -> bool:
-        """Keep the voucher if it acknowledges more than the one held; return whether it was kept."""
+        """Keep the voucher if it acknowledges more than the one held, or as much for longer; whether it was
+        kept.
+        """
         with self._db.transaction():
             held = self.find_voucher(voucher.channel_id)
-            if held is not None and held.cumulative >= voucher.cumulative:
+            rank = (voucher.cumulative, voucher.valid_before)
+            if held is not None and (held.cumulative, held.valid_before) >= rank:
                 return False
             self._db.execute(
-                "INSERT OR REPLACE INTO vouchers (channel_id, cumulative, receipt_count, receipts_root, valid_before,"
-                " signer, signature) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (voucher.channel_id, str(voucher.cumulative), voucher.receipt_count, voucher.receipts_root,
-                 voucher.valid_before, voucher.signer, voucher.signature),
-            )  # fmt: skip
+                "INSERT OR REPLACE INTO vouchers (channel_id, cumulative, receipt_count, receipts_root,"
+                " valid_before, signer, signature) VALUES (:channel_id, :cumulative, :receipt_count,"
+                " :receipts_root, :valid_before, :signer, :signature)",
+                {**asdict(voucher), "cumulative": str(voucher.cumulative)},
+            )
             return True
 
     def find_voucher(self, channel_id: bytes) -> StoredVoucher | None:
@@ -99,13 +107,25 @@ class ChannelStore:
     def vouchers(self) -> tuple[StoredVoucher, ...]:
         return tuple(_voucher(row) for row in self._db.execute("SELECT * FROM vouchers ORDER BY channel_id"))
 
+    def spend_voucher(self, digest: bytes, request_id: bytes | None) -> bool:
+        """Note which request a voucher opened (None: it came by itself); whether it is free or this same
+        request's.
+        """
+        with self._db.transaction():
+            row = self._db.execute(
+                "SELECT request_id FROM spent_vouchers WHERE digest = ?", (digest,)
+            ).fetchone()
+            if row is not None:
+                return request_id is None or bool(row["request_id"] == request_id)
+            self._db.execute("INSERT INTO spent_vouchers VALUES (?, ?)", (digest, request_id))
+            return True
+
     def put_session(self, session: StoredSession) -> None:
         self._db.execute(
-            "INSERT INTO sessions (session_id, prefix, channel_id, signer, sealed_key, created_at, revoked_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (session.session_id, session.prefix, session.channel_id, session.signer, session.sealed_key,
-             session.created_at, session.revoked_at),
-        )  # fmt: skip
+            "INSERT INTO sessions (session_id, prefix, channel_id, signer, sealed_key, created_at,"
+            " revoked_at) VALUES (:session_id, :prefix, :channel_id, :signer, :sealed_key, :created_at, :revoked_at)",
+            asdict(session),
+        )
 
     def find_session(self, session_id: bytes) -> StoredSession | None:
         row = self._db.execute("SELECT * FROM sessions WHERE session_id = ?", (session_id,)).fetchone()

@@ -1,12 +1,14 @@
-"""Settlement on disk: claims as the chain reported them, statements and their lines, and how far each epoch is.
+"""Settlement on disk: claims as the chain reported them, statements and their lines, and how far each epoch
+is.
 
-The chain decides; these rows let a restarted node continue where it stopped and answer questions without asking.
+The chain decides; these rows let a restarted node continue where it stopped and answer questions without
+asking.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from node.store.database import Database
@@ -17,7 +19,9 @@ ORDER: tuple[EpochState, ...] = ("claimed", "stated", "committed", "final")
 
 @dataclass(frozen=True)
 class StoredClaim:
-    """One VoucherClaimed event: `delta` wei moved into `epoch` after `paid_before` wei of the same channel."""
+    """One VoucherClaimed event: `delta` wei moved into `epoch` after `paid_before` wei of the same
+    channel.
+    """
 
     block: int
     log_index: int
@@ -59,11 +63,11 @@ class EpochStore:
     def put_claim(self, claim: StoredClaim) -> None:
         """Record an event; the same event again changes nothing."""
         self._db.execute(
-            "INSERT OR REPLACE INTO claims (block, log_index, epoch, channel_id, paid_before, delta, receipt_count)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (claim.block, claim.log_index, claim.epoch, claim.channel_id, str(claim.paid_before), str(claim.delta),
-             claim.receipt_count),
-        )  # fmt: skip
+            "INSERT OR REPLACE INTO claims"
+            " (block, log_index, epoch, channel_id, paid_before, delta, receipt_count)"
+            " VALUES (:block, :log_index, :epoch, :channel_id, :paid_before, :delta, :receipt_count)",
+            {**asdict(claim), "paid_before": str(claim.paid_before), "delta": str(claim.delta)},
+        )
 
     def forget_claims_from(self, block: int) -> None:
         """A reorganisation removed every block from this one on."""
@@ -78,7 +82,9 @@ class EpochStore:
         )
 
     def claimed_epochs(self) -> tuple[int, ...]:
-        return tuple(row["epoch"] for row in self._db.execute("SELECT DISTINCT epoch FROM claims ORDER BY epoch"))
+        return tuple(
+            row["epoch"] for row in self._db.execute("SELECT DISTINCT epoch FROM claims ORDER BY epoch")
+        )
 
     def put_statement(self, statement: StoredStatement, lines: Iterable[StoredLine]) -> None:
         """Keep a statement with its lines, replacing an earlier build of the same epoch and node."""
@@ -90,19 +96,22 @@ class EpochStore:
                 (*key, statement.root, str(statement.total), statement.cid),
             )
             self._db.executemany(
-                "INSERT INTO statement_lines (epoch, node, earner, request_id, amount) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO statement_lines (epoch, node, earner, request_id, amount)"
+                " VALUES (?, ?, ?, ?, ?)",
                 [(*key, line.earner, line.request_id, str(line.amount)) for line in lines],
             )
 
     def find_statement(self, epoch: int, node: str) -> StoredStatement | None:
-        row = self._db.execute("SELECT * FROM statements WHERE epoch = ? AND node = ?", (epoch, node)).fetchone()
+        row = self._db.execute(
+            "SELECT * FROM statements WHERE epoch = ? AND node = ?", (epoch, node)
+        ).fetchone()
         return None if row is None else StoredStatement(**{**dict(row), "total": int(row["total"])})
 
     def lines(self, earner: str | None = None, request_id: bytes | None = None) -> tuple[StoredLine, ...]:
         """Lines of one earner, of one request, of both, or all; by epoch, then node, earner and request."""
         rows = self._db.execute(
-            "SELECT * FROM statement_lines WHERE (?1 IS NULL OR earner = ?1) AND (?2 IS NULL OR request_id = ?2)"
-            " ORDER BY epoch, node, earner, request_id",
+            "SELECT * FROM statement_lines WHERE (?1 IS NULL OR earner = ?1)"
+            " AND (?2 IS NULL OR request_id = ?2) ORDER BY epoch, node, earner, request_id",
             (earner, request_id),
         )
         return tuple(StoredLine(**{**dict(row), "amount": int(row["amount"])}) for row in rows)
@@ -132,4 +141,7 @@ class EpochStore:
         return None if row is None else row["state"]
 
     def states(self) -> dict[int, EpochState]:
-        return {row["epoch"]: row["state"] for row in self._db.execute("SELECT epoch, state FROM epochs ORDER BY epoch")}
+        return {
+            row["epoch"]: row["state"]
+            for row in self._db.execute("SELECT epoch, state FROM epochs ORDER BY epoch")
+        }

@@ -6,7 +6,7 @@ Every change of state names the state it expects, so that a late or repeated cal
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from node.errors import Conflict, NotFound, StaleFence
@@ -40,14 +40,16 @@ class StoredJob:
     failure: str | None = None
 
 
-COLUMNS = (
-    "request_id, channel_id, idempotency_key, body_digest, session_id, order_json, model_json, prompt_salt, reserved,"
-    " requested_at, parameters_version, state, fence, result_json, failure"
-)
+COLUMNS = tuple(field.name for field in fields(StoredJob))
+NAMES = ", ".join(COLUMNS)
 
 
 def _job(row: sqlite3.Row) -> StoredJob:
     return StoredJob(**{**dict(row), "reserved": int(row["reserved"])})
+
+
+def _values(job: StoredJob) -> dict[str, object]:
+    return {**asdict(job), "reserved": str(job.reserved)}
 
 
 class JobStore:
@@ -57,7 +59,7 @@ class JobStore:
         self._db = database
 
     def find(self, request_id: bytes) -> StoredJob | None:
-        row = self._db.execute(f"SELECT {COLUMNS} FROM jobs WHERE request_id = ?", (request_id,)).fetchone()
+        row = self._db.execute(f"SELECT {NAMES} FROM jobs WHERE request_id = ?", (request_id,)).fetchone()
         return None if row is None else _job(row)
 
     def get(self, request_id: bytes) -> StoredJob:
@@ -67,7 +69,9 @@ class JobStore:
         return job
 
     def find_same(self, request_id: bytes, body_digest: bytes) -> StoredJob | None:
-        """The job already recorded under this id, if its body is the same; IdempotencyConflict if it is not."""
+        """The job already recorded under this id, if its body is the same; IdempotencyConflict if it is
+        not.
+        """
         job = self.find(request_id)
         if job is not None and job.body_digest != body_digest:
             raise IdempotencyConflict(
@@ -77,27 +81,25 @@ class JobStore:
 
     def insert(self, job: StoredJob) -> None:
         """Record a new job, or raise Conflict where its id is taken."""
-        values = (
-            job.request_id, job.channel_id, job.idempotency_key, job.body_digest, job.session_id, job.order_json,
-            job.model_json, job.prompt_salt, str(job.reserved), job.requested_at, job.parameters_version,
-            job.state, job.fence, job.result_json, job.failure,
-        )  # fmt: skip
-        marks = ", ".join("?" * len(values))
+        marks = ", ".join(f":{name}" for name in COLUMNS)
         try:
-            self._db.execute(f"INSERT INTO jobs ({COLUMNS}) VALUES ({marks})", values)
+            self._db.execute(f"INSERT INTO jobs ({NAMES}) VALUES ({marks})", _values(job))
         except sqlite3.IntegrityError as error:
             raise Conflict(
                 "the request is already recorded", request_id="0x" + job.request_id.hex()
             ) from error
 
     def revive(self, job: StoredJob) -> None:
-        """Put a fresh order in place of an abandoned one: nothing was charged for it, so its key may be used again."""
+        """Put a fresh order in place of an abandoned one: nothing was charged for it, so its key may be
+        used again.
+        """
         changed = self._db.execute(
-            "UPDATE jobs SET state = 'accepted', failure = NULL, session_id = ?, model_json = ?, reserved = ?,"
-            " requested_at = ?, parameters_version = ? WHERE request_id = ? AND state = 'abandoned'",
-            (job.session_id, job.model_json, str(job.reserved), job.requested_at, job.parameters_version,
-             job.request_id),
-        ).rowcount  # fmt: skip
+            "UPDATE jobs SET state = 'accepted', failure = NULL, session_id = :session_id,"
+            " model_json = :model_json, reserved = :reserved, requested_at = :requested_at,"
+            " parameters_version = :parameters_version"
+            " WHERE request_id = :request_id AND state = 'abandoned'",
+            _values(job),
+        ).rowcount
         if changed != 1:
             raise Conflict("the request is not abandoned", request_id="0x" + job.request_id.hex())
 
@@ -130,7 +132,9 @@ class JobStore:
         )
 
     def abandon(self, request_id: bytes, failure: str) -> None:
-        """Give the job up: its reservation ends and nothing is charged. Only a job without a result can be."""
+        """Give the job up: its reservation ends and nothing is charged. Only a job without a result can
+        be.
+        """
         self._db.execute(
             "UPDATE jobs SET state = 'abandoned', failure = ? WHERE request_id = ? AND state = 'accepted'",
             (failure, request_id),
@@ -139,7 +143,7 @@ class JobStore:
     def in_state(self, state: JobState) -> tuple[StoredJob, ...]:
         """Jobs in one state, oldest first."""
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM jobs WHERE state = ? ORDER BY requested_at, request_id", (state,)
+            f"SELECT {NAMES} FROM jobs WHERE state = ? ORDER BY requested_at, request_id", (state,)
         )
         return tuple(_job(row) for row in rows)
 

@@ -1,9 +1,11 @@
-"""Receipts on disk: the digest before the signature, one per request and one per place in a channel, for ever."""
+"""Receipts on disk: the digest before the signature, one per request and one per place in a channel, for
+ever.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from node.errors import Conflict, NotFound
 from node.store.database import Database
@@ -45,14 +47,13 @@ class Accrual:
     issued_at: int
 
 
-COLUMNS = (
-    "request_id, signer, domain, digest, struct_hash, channel_id, seq, model_id, price, cumulative, issued_at, body,"
-    " terms, report, evidence, signature"
-)
+COLUMNS = tuple(field.name for field in fields(StoredReceipt))
+NAMES = ", ".join(COLUMNS)
+AS_TEXT = ("model_id", "price", "cumulative")
 
 
 def _receipt(row: sqlite3.Row) -> StoredReceipt:
-    numbers = {name: int(row[name]) for name in ("model_id", "price", "cumulative")}
+    numbers = {name: int(row[name]) for name in AS_TEXT}
     return StoredReceipt(**{**dict(row), **numbers})
 
 
@@ -63,7 +64,7 @@ class ReceiptStore:
         self._db = database
 
     def find(self, request_id: bytes) -> StoredReceipt | None:
-        row = self._db.execute(f"SELECT {COLUMNS} FROM receipts WHERE request_id = ?", (request_id,)).fetchone()
+        row = self._db.execute(f"SELECT {NAMES} FROM receipts WHERE request_id = ?", (request_id,)).fetchone()
         return None if row is None else _receipt(row)
 
     def get(self, request_id: bytes) -> StoredReceipt:
@@ -73,15 +74,13 @@ class ReceiptStore:
         return receipt
 
     def insert(self, receipt: StoredReceipt, accruals: dict[str, int]) -> None:
-        """Record a digest that may be signed from now on. The caller holds the transaction that chose `seq`."""
-        values = (
-            receipt.request_id, receipt.signer, receipt.domain, receipt.digest, receipt.struct_hash,
-            receipt.channel_id, receipt.seq, str(receipt.model_id), str(receipt.price), str(receipt.cumulative),
-            receipt.issued_at, receipt.body, receipt.terms, receipt.report, receipt.evidence, receipt.signature,
-        )  # fmt: skip
-        marks = ", ".join("?" * len(values))
+        """Record a digest that may be signed from now on. The caller holds the transaction that chose
+        `seq`.
+        """
+        texts = {name: str(getattr(receipt, name)) for name in AS_TEXT}
+        marks = ", ".join(f":{name}" for name in COLUMNS)
         try:
-            self._db.execute(f"INSERT INTO receipts ({COLUMNS}) VALUES ({marks})", values)
+            self._db.execute(f"INSERT INTO receipts ({NAMES}) VALUES ({marks})", {**asdict(receipt), **texts})
         except sqlite3.IntegrityError as error:
             raise ReceiptConflict(
                 "a receipt is already recorded for this request or place",
@@ -96,22 +95,26 @@ class ReceiptStore:
     def store_signature(self, request_id: bytes, digest: bytes, signature: bytes) -> None:
         """Keep the signature of exactly the recorded digest."""
         changed = self._db.execute(
-            "UPDATE receipts SET signature = ? WHERE request_id = ? AND digest = ?", (signature, request_id, digest)
+            "UPDATE receipts SET signature = ? WHERE request_id = ? AND digest = ?",
+            (signature, request_id, digest),
         ).rowcount
         if changed != 1:
             raise ReceiptConflict("the signature is for another digest", request_id="0x" + request_id.hex())
 
     def last_of_channel(self, channel_id: bytes) -> tuple[int, int]:
-        """Sequence number and cumulative price (wei) of the channel's newest receipt; (0, 0) where it has none."""
+        """Sequence number and cumulative price (wei) of the channel's newest receipt; (0, 0) where it has
+        none.
+        """
         row = self._db.execute(
-            "SELECT seq, cumulative FROM receipts WHERE channel_id = ? ORDER BY seq DESC LIMIT 1", (channel_id,)
+            "SELECT seq, cumulative FROM receipts WHERE channel_id = ? ORDER BY seq DESC LIMIT 1",
+            (channel_id,),
         ).fetchone()
         return (0, 0) if row is None else (row["seq"], int(row["cumulative"]))
 
     def of_channel(self, channel_id: bytes, up_to_seq: int | None = None) -> tuple[StoredReceipt, ...]:
         """The channel's receipts in order of `seq`, all or the first `up_to_seq`."""
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM receipts WHERE channel_id = ? AND (? IS NULL OR seq <= ?) ORDER BY seq",
+            f"SELECT {NAMES} FROM receipts WHERE channel_id = ? AND (? IS NULL OR seq <= ?) ORDER BY seq",
             (channel_id, up_to_seq, up_to_seq),
         )
         return tuple(_receipt(row) for row in rows)
@@ -126,7 +129,9 @@ class ReceiptStore:
 
     def unsigned(self) -> tuple[StoredReceipt, ...]:
         """Recorded digests that still lack their signature: a kill fell between the two."""
-        rows = self._db.execute(f"SELECT {COLUMNS} FROM receipts WHERE signature IS NULL ORDER BY channel_id, seq")
+        rows = self._db.execute(
+            f"SELECT {NAMES} FROM receipts WHERE signature IS NULL ORDER BY channel_id, seq"
+        )
         return tuple(_receipt(row) for row in rows)
 
     def page(
@@ -135,7 +140,7 @@ class ReceiptStore:
         """Newest first; `before` is (issued_at, request_id) of the last row already seen."""
         at, after_id = before if before is not None else (1 << 62, b"")
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM receipts WHERE (issued_at, request_id) < (?1, ?2)"
+            f"SELECT {NAMES} FROM receipts WHERE (issued_at, request_id) < (?1, ?2)"
             " AND (?3 IS NULL OR channel_id = ?3) ORDER BY issued_at DESC, request_id DESC LIMIT ?4",
             (at, after_id, channel_id, limit),
         )
@@ -156,7 +161,9 @@ class ReceiptStore:
             f" JOIN receipts r ON r.request_id = a.request_id {clause}",
             values,
         )
-        return tuple(Accrual(row["request_id"], row["earner"], int(row["amount"]), row["issued_at"]) for row in rows)
+        return tuple(
+            Accrual(row["request_id"], row["earner"], int(row["amount"]), row["issued_at"]) for row in rows
+        )
 
     def totals(self) -> tuple[int, int]:
         """How many receipts there are, and the wei they add up to."""

@@ -21,6 +21,12 @@ CREATE TABLE IF NOT EXISTS vouchers (
   signature     BLOB NOT NULL
 ) WITHOUT ROWID;
 
+-- Vouchers that have opened a request. A claimed voucher is public; it must not open another one.
+CREATE TABLE IF NOT EXISTS spent_vouchers (
+  digest     BLOB PRIMARY KEY,
+  request_id BLOB
+) WITHOUT ROWID;
+
 -- API keys. Only the hash of a key is kept; the session signer's private key is sealed under the node's secret.
 CREATE TABLE IF NOT EXISTS sessions (
   session_id BLOB PRIMARY KEY,                  -- sha256 of the API key

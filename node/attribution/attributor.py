@@ -1,0 +1,162 @@
+"""One answer's sources: the worker is asked, what it says is checked, and what cannot be known is said to
+be unknown.
+
+A worker that is away is asked again for as long as it takes. One that answers wrongly, or cannot answer,
+costs the contributors nothing that they were owed by evidence: the answer is reported as unattributed, and
+the log says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from node.attribution.reports import build_report, report_without_sources
+from node.blobs.store import BlobStore
+from node.errors import OpenLedgerError, Unavailable
+from node.log import get_logger
+from node.service import backoff_seconds
+from node.serving.model import ServedModel
+from protocol.attribution import AttributionReport, Lane
+from protocol.canonical import parse_json
+from protocol.cid import parse_cid
+from protocol.fields import Fields
+from protocol.manifest import Manifest, decode_manifest
+from protocol.types import MAX_UINT32
+from protocol.wire import AttributeRequest, AttributeResult
+
+log = get_logger("attribution")
+
+T = TypeVar("T")
+
+LANES = (Lane.GRADIENT, Lane.SPAN)
+REFUSALS_BEFORE_GIVING_UP = 3
+RETRY_SECONDS = 0.5
+CACHED_VERSIONS = 8
+MAX_TOKENS_BYTES = 1 << 30
+MAX_ROW_TOKENS = 1 << 20
+MAX_ROWS = 1 << 24
+
+
+class Asker(Protocol):
+    """Whoever takes an attribution request to a worker; `node.serving.dispatcher.Dispatcher` does."""
+
+    async def attribute(self, model: ServedModel, request: AttributeRequest) -> AttributeResult: ...
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The report of one answer, and what a reader is shown beside it."""
+
+    report: AttributionReport
+    evidence: dict[str, object]
+
+
+class Versions:
+    """Manifests and open rows' tokens by CID, the last few kept parsed."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._manifests: OrderedDict[str, Manifest] = OrderedDict()
+        self._tokens: OrderedDict[str, Mapping[int, Sequence[int]]] = OrderedDict()
+
+    def manifest(self, cid: str) -> Manifest:
+        """The dataset manifest under a CID. Raises NotFound, or a ProtocolError for bytes that are none."""
+        if cid not in self._manifests:
+            _keep(self._manifests, cid, decode_manifest(self._blobs.get(parse_cid(cid))))
+        return self._manifests[cid]
+
+    def row_tokens(self, cid: str | None) -> Mapping[int, Sequence[int]]:
+        """Token ids of a version's open rows; empty where this node has none."""
+        if cid is None:
+            return {}
+        if cid not in self._tokens:
+            _keep(self._tokens, cid, decode_row_tokens(self._blobs.get(parse_cid(cid))))
+        return self._tokens[cid]
+
+
+class Attributor:
+    """Attributes answers through workers."""
+
+    def __init__(self, asker: Asker, versions: Versions) -> None:
+        self._asker = asker
+        self._versions = versions
+
+    async def attribute(
+        self,
+        request_id: bytes,
+        fence: int,
+        model: ServedModel,
+        prompt_ids: Sequence[int],
+        output_ids: Sequence[int],
+        weights: Mapping[Lane, int],
+    ) -> Attribution:
+        """The checked report; waits while no worker is there. A model without a Datanet has no sources to
+        name.
+        """
+        if model.manifest_cid is None or model.adapter_cid is None or model.index_cid is None:
+            return Attribution(report_without_sources(), {"reason": "the model has no Datanet"})
+        request = AttributeRequest(
+            request_id="0x" + request_id.hex(),
+            fence=fence,
+            adapter_cid=model.adapter_cid,
+            index_cid=model.index_cid,
+            manifest_cid=model.manifest_cid,
+            prompt_ids=tuple(prompt_ids),
+            output_ids=tuple(output_ids),
+            min_span_tokens=max(1, model.min_span_tokens),
+            lanes=LANES,
+        )
+        manifest = self._versions.manifest(model.manifest_cid)
+        refusals, attempt = 0, 0
+        while True:
+            attempt += 1
+            try:
+                result = await self._asker.attribute(model, request)
+                report = build_report(
+                    result,
+                    manifest,
+                    weights,
+                    output_ids,
+                    model.min_span_tokens,
+                    self._versions.row_tokens(model.tokens_cid),
+                )
+                return Attribution(report, _evidence(result))
+            except Unavailable as error:
+                log.warning("attribution_waits", request_id=request.request_id, error=str(error))
+            except OpenLedgerError as error:
+                refusals += 1
+                log.error("attribution_refused", request_id=request.request_id, error=str(error))
+                if refusals == REFUSALS_BEFORE_GIVING_UP:
+                    return Attribution(report_without_sources(), {"reason": str(error)})
+            await asyncio.sleep(backoff_seconds(RETRY_SECONDS, attempt))
+
+
+def decode_row_tokens(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Row index to token ids, from the tokens file of a training's result."""
+    fields = Fields(parse_json(data, MAX_TOKENS_BYTES), "tokens")
+    fields.integer("v", 1, 1)
+    fields.text("tokenizer_digest", 66)
+    rows = dict(fields.each("rows", MAX_ROWS, _row))
+    fields.done()
+    return rows
+
+
+def _row(where: str, value: object) -> tuple[int, tuple[int, ...]]:
+    row, ids = value if isinstance(value, list) and len(value) == 2 else (None, None)
+    fields = Fields({"row": row, "ids": ids}, where)
+    return fields.integer("row", 0, MAX_UINT32), fields.integers("ids", MAX_ROW_TOKENS, 0, MAX_UINT32)
+
+
+def _evidence(result: AttributeResult) -> dict[str, object]:
+    spans = [[match.start, match.length, match.row, match.row_start] for match in result.spans]
+    return {"spans": spans, "tokenTexts": list(result.token_texts)}
+
+
+def _keep(cache: OrderedDict[str, T], key: str, value: T) -> None:
+    cache[key] = value
+    while len(cache) > CACHED_VERSIONS:
+        cache.popitem(last=False)
