@@ -14,7 +14,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "contracts"
 ARTIFACTS = ROOT / "node" / "chain" / "artifacts"
-FOLDERS = ("token", "datanet", "models", "staking", "payments", "settlement", "rewards", "governance", "mocks")
+FOLDERS = (
+    "token",
+    "datanet",
+    "models",
+    "staking",
+    "payments",
+    "settlement",
+    "rewards",
+    "governance",
+    "mocks",
+)
 
 
 def contract_names() -> list[str]:

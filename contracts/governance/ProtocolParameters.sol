@@ -11,7 +11,11 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
     using Checkpoints for Checkpoints.Trace208;
 
     uint256 private constant TOTAL_PPM = 1_000_000;
+    uint256 private constant MAX_BATCH = 16;
     bytes32 private constant TREASURY = keccak256("treasury");
+    bytes32 private constant GRADIENT = keccak256("gradientWeight");
+    bytes32 private constant SPAN = keccak256("spanWeight");
+    bytes32 private constant RETRIEVAL = keccak256("retrievalWeight");
 
     struct Bounds {
         uint208 min;
@@ -41,6 +45,7 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
             _write(1, parameter.key, parameter.value);
         }
         require(_bounds[TREASURY].known, ProtocolParametersUnknownKey(TREASURY));
+        _checkLanes();
     }
 
     /// @inheritdoc IProtocolParameters
@@ -53,9 +58,21 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
 
     /// @inheritdoc IProtocolParameters
     function setValue(bytes32 key, uint256 newValue) external restricted {
-        uint64 next = ++version;
-        _splits[next] = _splits[next - 1];
-        _write(next, key, newValue);
+        _write(_nextVersion(), key, newValue);
+        _checkLanes();
+    }
+
+    /// @inheritdoc IProtocolParameters
+    function setValues(bytes32[] calldata keys, uint256[] calldata newValues) external restricted {
+        require(
+            keys.length == newValues.length && keys.length <= MAX_BATCH,
+            ProtocolParametersBatch(keys.length, newValues.length, MAX_BATCH)
+        );
+        uint64 next = _nextVersion();
+        for (uint256 i = 0; i < keys.length; ++i) {
+            _write(next, keys[i], newValues[i]);
+        }
+        _checkLanes();
     }
 
     /// @inheritdoc IProtocolParameters
@@ -86,6 +103,11 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
         return address(uint160(_values[TREASURY].latest()));
     }
 
+    function _nextVersion() private returns (uint64 next) {
+        next = ++version;
+        _splits[next] = _splits[next - 1];
+    }
+
     function _write(uint64 atVersion, bytes32 key, uint256 newValue) private {
         Bounds memory bounds = _bounds[key];
         require(bounds.known, ProtocolParametersUnknownKey(key));
@@ -104,6 +126,17 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
 
     function _checkVersion(uint64 atVersion) private view {
         require(atVersion != 0 && atVersion <= version, ProtocolParametersUnknownVersion(atVersion, version));
+    }
+
+    /// @dev Weights that do not add up would stop every node from reading the rules.
+    function _checkLanes() private view {
+        uint256 gradient = _valueOf(GRADIENT).latest();
+        uint256 span = _valueOf(SPAN).latest();
+        uint256 retrieval = _valueOf(RETRIEVAL).latest();
+        require(
+            gradient + span == TOTAL_PPM && retrieval <= gradient,
+            ProtocolParametersLaneWeights(gradient, span, retrieval)
+        );
     }
 
     function _checkSplit(Split memory split) private pure {

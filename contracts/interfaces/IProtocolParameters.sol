@@ -31,6 +31,9 @@ interface IProtocolParameters {
     error ProtocolParametersOutOfBounds(bytes32 key, uint256 value, uint256 min, uint256 max);
     error ProtocolParametersDuplicateKey(bytes32 key);
     error ProtocolParametersUnknownVersion(uint64 version, uint64 latest);
+    /// @notice Gradient and span weights must make 1,000,000, and retrieval's is taken out of gradient's.
+    error ProtocolParametersLaneWeights(uint256 gradient, uint256 span, uint256 retrieval);
+    error ProtocolParametersBatch(uint256 keys, uint256 values, uint256 limit);
 
     /// @notice The version in force; the first is 1 and each change adds one.
     function version() external view returns (uint64);
@@ -55,4 +58,7 @@ interface IProtocolParameters {
 
     /// @notice Changes one parameter within its bounds; only by a passed vote.
     function setValue(bytes32 key, uint256 newValue) external;
+
+    /// @notice Changes several parameters in one version, such as the lane weights; only by a passed vote.
+    function setValues(bytes32[] calldata keys, uint256[] calldata newValues) external;
 }

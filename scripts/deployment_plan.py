@@ -1,0 +1,256 @@
+"""What is deployed, in which order, with which arguments; and how, with web3 and the committed artifacts.
+
+Some contracts name each other, and all of those names are immutable. So every address is computed from the
+deployer's nonce before the first transaction, each constructor gets final addresses, and nothing is
+configured afterwards: no account is ever the owner of anything, not even during the deployment.
+scripts/deploy.py follows the same plan through Brownie.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.utils import get_create_address
+
+from node.chain.keccak import keccak
+from protocol.attribution import Lane
+from protocol.parameters import DEFAULTS
+
+ARTIFACTS = Path(__file__).resolve().parent.parent / "node" / "chain" / "artifacts"
+DAY = 86_400
+OPEN = 10**18
+TOTAL_PPM = 1_000_000
+AMOUNTS = ("bond", "proposal_threshold")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between chains. Times in seconds, amounts in wei; the defaults suit a public network."""
+
+    genesis: int | None = None  # start of epoch 0; None takes the chain's time at deployment
+    epoch_length: int = DAY
+    challenge_window: int = 3 * DAY
+    bond: int = 1_000 * OPEN
+    unbonding_period: int = 14 * DAY
+    min_withdraw_delay: int = 3_600
+    voting_delay: int = DAY
+    voting_period: int = 6 * DAY
+    late_quorum_extension: int = DAY
+    proposal_threshold: int = 1_000_000 * OPEN
+    timelock_delay: int = 2 * DAY
+    max_batch: int = 16
+    max_output_tokens: int = 1_024
+    equivocation_slash_ppm: int = 100_000
+    treasury: str | None = None  # None: the timelock, which only votes can spend from
+    recipient: str | None = None  # of the supply that no allocation takes; None: the deployer
+    allocations: Mapping[str, int] | None = None
+
+
+DEVNET = Settings(
+    epoch_length=60,
+    challenge_window=60,
+    bond=100 * OPEN,
+    unbonding_period=300,
+    min_withdraw_delay=60,
+    voting_delay=1,
+    voting_period=60,
+    late_quorum_extension=1,
+    proposal_threshold=OPEN,
+    timelock_delay=1,
+)
+
+ORDER = (
+    "OpenToken",
+    "OpenTimelock",
+    "OpenGovernor",
+    "OpenAccessManager",
+    "ProtocolParameters",
+    "DatanetRegistry",
+    "ContributionLedger",
+    "ModelRegistry",
+    "NodeStaking",
+    "EpochSettlement",
+    "RewardDistributor",
+    "PaymentChannels",
+    "FaultProofs",
+)
+
+
+class DeploymentAddressMismatch(Exception):
+    """A contract landed elsewhere than computed: something else used the deployer's account meanwhile."""
+
+
+class Deployer(Protocol):
+    """Creates contracts from one account, one after the other, and sends its tokens."""
+
+    address: str
+
+    def nonce(self) -> int:
+        """The nonce of the account's next transaction."""
+        ...
+
+    def time(self) -> int:
+        """The chain's time now, in unix seconds."""
+        ...
+
+    def deploy(self, name: str, *arguments: Any) -> str:
+        """Creates the contract and returns its address once mined."""
+        ...
+
+    def transfer(self, token: str, recipient: str, amount: int) -> None:
+        """Sends `amount` wei of the account's own OPEN."""
+        ...
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Settings from a JSON object over the development network's; unknown names are refused."""
+    given = {} if path is None else json.loads(path.read_text())
+    unknown = set(given) - {field.name for field in fields(Settings)}
+    if unknown:
+        raise ValueError(f"unknown settings {sorted(unknown)} in {path}")
+    amounts = {name: int(given[name]) for name in AMOUNTS if name in given}
+    spread = {account: int(wei) for account, wei in (given.get("allocations") or {}).items()}
+    return replace(DEVNET, **{**given, **amounts, "allocations": spread})
+
+
+def deploy_suite(deployer: Deployer, settings: Settings) -> dict[str, str]:
+    """Creates the thirteen contracts and makes the allocations; returns lower-case addresses by name.
+
+    `settings.genesis` must be set; `settled` sets it.
+    """
+    first = deployer.nonce()
+    at = {name: get_create_address(deployer.address, first + place) for place, name in enumerate(ORDER)}
+    plan = constructor_arguments(at, deployer.address, settings)
+    for name in ORDER:
+        landed = deployer.deploy(name, *plan[name])
+        if landed.lower() != at[name].lower():
+            raise DeploymentAddressMismatch(f"{name} landed at {landed}, not at {at[name]}")
+    for account, amount in (settings.allocations or {}).items():
+        deployer.transfer(at["OpenToken"], Web3.to_checksum_address(account), amount)
+    return {name: address.lower() for name, address in at.items()}
+
+
+def settled(deployer: Deployer, settings: Settings) -> Settings:
+    """The settings with a genesis: where none is given, the chain's time now."""
+    return settings if settings.genesis is not None else replace(settings, genesis=deployer.time())
+
+
+def constructor_arguments(
+    at: Mapping[str, str], deployer: str, settings: Settings
+) -> dict[str, tuple[Any, ...]]:
+    """Arguments by contract name; structs as tuples in the order of their fields."""
+    s = settings
+    governor = (s.voting_delay, s.voting_period, s.proposal_threshold, s.late_quorum_extension)
+    settlement = (s.genesis, s.epoch_length, s.challenge_window, s.bond)
+    treasury = s.treasury or at["OpenTimelock"]
+    return {
+        "OpenToken": (Web3.to_checksum_address(s.recipient or deployer),),
+        "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
+        "OpenGovernor": (at["OpenToken"], at["OpenTimelock"], governor),
+        "OpenAccessManager": (at["OpenTimelock"],),
+        "ProtocolParameters": (at["OpenAccessManager"], DEFAULTS.split.parts, parameters(treasury, s)),
+        "DatanetRegistry": (),
+        "ContributionLedger": (at["DatanetRegistry"],),
+        "ModelRegistry": (at["DatanetRegistry"],),
+        "NodeStaking": (at["OpenToken"], at["FaultProofs"], s.unbonding_period),
+        "EpochSettlement": (at["OpenToken"], at["PaymentChannels"], at["NodeStaking"], settlement),
+        "RewardDistributor": (at["OpenToken"], at["EpochSettlement"], at["NodeStaking"]),
+        "PaymentChannels": (
+            at["OpenToken"],
+            at["RewardDistributor"],
+            at["EpochSettlement"],
+            at["NodeStaking"],
+            s.min_withdraw_delay,
+        ),
+        "FaultProofs": (at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]),
+    }
+
+
+def parameters(treasury: str, settings: Settings) -> list[tuple[bytes, int, int, int]]:
+    """Key, first value, least and greatest value of every parameter that a vote can set."""
+    weights = DEFAULTS.lane_weights
+    rows = (
+        ("treasury", int(treasury, 16), 1, 2**160 - 1),
+        ("labourPpm", DEFAULTS.labour_ppm, 0, 500_000),
+        ("gradientWeight", weights[Lane.GRADIENT], 0, TOTAL_PPM),
+        ("spanWeight", weights[Lane.SPAN], 0, DEFAULTS.span_weight_cap),
+        ("retrievalWeight", weights[Lane.RETRIEVAL], 0, TOTAL_PPM),
+        ("maxBatch", settings.max_batch, 1, 1_024),
+        ("maxOutputTokens", settings.max_output_tokens, 1, 65_536),
+        ("equivocationSlashPpm", settings.equivocation_slash_ppm, 0, 500_000),
+    )
+    return [(keccak(name.encode()), value, least, greatest) for name, value, least, greatest in rows]
+
+
+def deployment_record(
+    contracts: Mapping[str, str], settings: Settings, chain_id: int, block: int
+) -> dict[str, Any]:
+    """What the node reads; `block` is the first that may hold an event. Wei as decimal strings."""
+    return {
+        "chainId": chain_id,
+        "block": block,
+        "genesis": settings.genesis,
+        "contracts": dict(contracts),
+        "settings": json_safe(asdict(settings)),
+    }
+
+
+def json_safe(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings with every amount of wei as a decimal string."""
+    allocations = settings["allocations"]
+    amounts = {name: str(settings[name]) for name in AMOUNTS}
+    spread = None if allocations is None else {account: str(wei) for account, wei in allocations.items()}
+    return {**settings, **amounts, "allocations": spread}
+
+
+class Web3Deployer:
+    """Deploys the committed artifacts from a local key, or from an address the endpoint signs for."""
+
+    def __init__(self, web3: Web3, account: LocalAccount | str) -> None:
+        self._web3 = web3
+        self._key = None if isinstance(account, str) else account
+        self.address = Web3.to_checksum_address(account if isinstance(account, str) else account.address)
+
+    def nonce(self) -> int:
+        """Counts pending transactions, so that a busy account fails by address and not by nonce."""
+        return self._web3.eth.get_transaction_count(self.address, "pending")
+
+    def time(self) -> int:
+        """The head's time."""
+        return int(self._web3.eth.get_block("latest")["timestamp"])
+
+    def deploy(self, name: str, *arguments: Any) -> str:
+        """One creation; RuntimeError when it reverts."""
+        artifact = json.loads((ARTIFACTS / f"{name}.json").read_text())
+        factory = self._web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+        return str(self._send(factory.constructor(*arguments))["contractAddress"])
+
+    def transfer(self, token: str, recipient: str, amount: int) -> None:
+        """One token transfer; RuntimeError when it reverts."""
+        abi = json.loads((ARTIFACTS / "OpenToken.json").read_text())["abi"]
+        contract = self._web3.eth.contract(address=Web3.to_checksum_address(token), abi=abi)
+        self._send(contract.functions.transfer(recipient, amount))
+
+    def _send(self, call: Any) -> Any:
+        eth = self._web3.eth
+        if self._key is None:
+            digest = call.transact({"from": self.address})
+        else:
+            unsigned = call.build_transaction({"from": self.address, "nonce": self.nonce()})
+            digest = eth.send_raw_transaction(self._key.sign_transaction(unsigned).raw_transaction)
+        receipt = eth.wait_for_transaction_receipt(digest, timeout=120)
+        if receipt["status"] != 1:
+            raise RuntimeError(f"deployment transaction {digest.hex()} reverted")
+        return receipt
+
+
+def deploy_with_web3(web3: Web3, deployer: LocalAccount | str, settings: Settings) -> dict[str, Any]:
+    """Deploys the suite from the committed artifacts, without a compiler; returns the deployment record."""
+    sender = Web3Deployer(web3, deployer)
+    block = web3.eth.block_number + 1
+    fixed = settled(sender, settings)
+    return deployment_record(deploy_suite(sender, fixed), fixed, web3.eth.chain_id, block)
