@@ -1,0 +1,134 @@
+"""What an answer cost, who made it useful, and whether its receipt holds: /v1/receipts and /v1/attribution.
+
+Shares, amounts and digests are for everyone who knows the request id; the texts only for those who may read
+them.
+"""
+
+import re
+
+from aiohttp import web
+from protocol.attribution import AttributionReport
+from protocol.receipt import receipt_to_json
+
+from node.api import credentials
+from node.api.keys import ANSWERS
+from node.api.ports import AnswerRecord, RowView
+from node.api.problems import Problem
+from protocol.hashing import from_hex, to_hex
+
+routes = web.RouteTableDef()
+REQUEST_ID = re.compile(r"0x[0-9a-f]{64}")
+
+
+def request_id_of(request: web.Request) -> bytes:
+    """The id in the path. Raises Problem."""
+    text = request.match_info["request_id"]
+    if not REQUEST_ID.fullmatch(text):
+        raise Problem(
+            400, "invalid_request_id", "a request id is 0x and 64 lower-case hex digits", "request_id"
+        )
+    return from_hex(text, 32)
+
+
+@routes.get("/v1/receipts/{request_id}")
+async def get_receipt(request: web.Request) -> web.Response:
+    """The signed receipt; 202 while the answer is still being attributed."""
+    record = _record(request)
+    if record.receipt is None or record.signature is None:
+        return _pending(record, "receipt")
+    return web.json_response(
+        {
+            "object": "receipt",
+            "status": "issued",
+            "model": record.model,
+            "receipt": receipt_to_json(record.receipt),
+            "signature": to_hex(record.signature),
+            "parts": [{"name": part.name, "amount": str(part.amount)} for part in record.roles],
+            "earners": [{"account": part.name, "amount": str(part.amount)} for part in record.earners],
+            "settlement": {"state": record.epoch_state, "epoch": record.epoch},
+        }
+    )
+
+
+@routes.get("/v1/receipts/{request_id}/verify")
+async def verify_receipt(request: web.Request) -> web.Response:
+    """Recomputes what can be recomputed here, check by check."""
+    checks = request.app[ANSWERS].verify(request_id_of(request))
+    return web.json_response(
+        {
+            "object": "verification",
+            "valid": all(check.holds for check in checks),
+            "checks": [
+                {"name": check.name, "holds": check.holds, "detail": check.detail} for check in checks
+            ],
+        }
+    )
+
+
+@routes.get("/v1/attribution/{request_id}")
+async def get_attribution(request: web.Request) -> web.Response:
+    """Shares by row and by contributor, the spans, and the tokens they refer to."""
+    record = _record(request)
+    if record.report is None:
+        return _pending(record, "attribution")
+    readable = request.app[ANSWERS].may_read(record.request_id, credentials.bearer(request.headers))
+    return web.json_response(attribution_of(record, record.report, readable))
+
+
+def attribution_of(record: AnswerRecord, report: AttributionReport, readable: bool) -> dict[str, object]:
+    """The attribution as JSON. Without `readable` it holds no text of the answer and none of the rows."""
+    return {
+        "object": "attribution",
+        "status": "done",
+        "request_id": to_hex(record.request_id),
+        "model": record.model,
+        "method_id": to_hex(report.method_id),
+        "entries": [
+            {"lane": entry.lane.name.lower(), "row": entry.row, "owner": entry.owner, "ppm": entry.ppm}
+            for entry in report.entries
+        ],
+        "unattributed_ppm": report.unattributed_ppm,
+        "contributors": [{"owner": owner, "ppm": ppm} for owner, ppm in by_owner(report)],
+        "spans": [
+            {"start": span.start, "length": span.length, "row": span.row, "row_start": span.row_start}
+            for span in record.spans
+        ],
+        "token_texts": list(record.token_texts) if readable else None,
+        "rows": [_row(row, readable) for row in record.rows],
+    }
+
+
+def by_owner(report: AttributionReport) -> tuple[tuple[str, int], ...]:
+    """Ppm by contributor, largest first, then by address."""
+    totals: dict[str, int] = {}
+    for entry in report.entries:
+        totals[entry.owner] = totals.get(entry.owner, 0) + entry.ppm
+    return tuple(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _row(row: RowView, readable: bool) -> dict[str, object]:
+    shown = readable and not row.gated
+    return {
+        "index": row.index,
+        "owner": row.owner,
+        "gated": row.gated,
+        "prompt": row.prompt if shown else None,
+        "completion": row.completion if shown else None,
+    }
+
+
+def _record(request: web.Request) -> AnswerRecord:
+    record = request.app[ANSWERS].find(request_id_of(request))
+    if record is None:
+        raise Problem(404, "request_not_found", "this node has answered no such request", "request_id")
+    return record
+
+
+def _pending(record: AnswerRecord, name: str) -> web.Response:
+    body = {
+        "object": name,
+        "status": "pending",
+        "request_id": to_hex(record.request_id),
+        "model": record.model,
+    }
+    return web.json_response(body, status=202, headers={"Retry-After": "1"})
