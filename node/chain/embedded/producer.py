@@ -52,7 +52,8 @@ class BlockProducer:
         """The header that a call at `ref` runs under.
 
         With one block per transaction an idle chain's head grows old, so `latest` shows the present time, as
-        on a chain that makes a block every few seconds; `pending` is the next block. Heights and hashes are exact.
+        on a chain that makes a block every few seconds; `pending` is the next block.
+        Heights and hashes are exact.
         """
         if ref == "pending":
             return self.chain.next_header(self.clock.stamp(self.chain.head.timestamp))
