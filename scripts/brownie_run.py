@@ -75,7 +75,9 @@ def deploy_command(arguments: list[str]) -> list[str]:
     if given.settings is not None:
         os.environ["OPENLEDGER_SETTINGS"] = str(given.settings.resolve())
     # Brownie looks for what it once deployed at a chain id and stops where a new chain has nothing there.
-    shutil.rmtree(ROOT / "build" / "deployments", ignore_errors=True)
+    remembered = ROOT / "build" / "deployments"
+    shutil.rmtree(remembered, ignore_errors=True)
+    remembered.mkdir(parents=True)
     add_network(given.rpc)
     return ["run", "deploy", "main", "--network", NETWORK]
 
