@@ -19,6 +19,7 @@ from inference_worker.adapters.residency import Residency
 from inference_worker.adapters.shape import BaseShape
 from inference_worker.errors import WorkerError
 from protocol.canonical import parse_json
+from protocol.cid import parse_cid
 from protocol.errors import ProtocolError
 
 _MAX_FILES = 16
@@ -196,4 +197,8 @@ def _parse_file(entry: object) -> BundleFile:
     name, cid, size = entry["name"], entry["cid"], entry["size"]
     if not isinstance(name, str) or not isinstance(cid, str) or type(size) is not int or size < 0:
         raise BundleMalformed("an entry has a value of the wrong type")
+    try:
+        parse_cid(cid)
+    except ProtocolError as error:
+        raise BundleMalformed(f"{name}: {error}") from error
     return BundleFile(name, cid, size)

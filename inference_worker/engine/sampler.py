@@ -14,6 +14,8 @@ from inference_worker.engine.sequence import SamplingParams
 
 _DOMAIN = b"openledger.sampling.1"
 _MANTISSA_BITS = 53
+# Below this, dividing logits by the temperature could overflow, and the choice is greedy anyway.
+_COLDEST = 1e-4
 
 
 def uniform(seed: int, index: int) -> float:
@@ -24,7 +26,7 @@ def uniform(seed: int, index: int) -> float:
 
 def sample(logits: torch.Tensor, params: SamplingParams, index: int) -> int:
     """The token for output position `index` from finite logits (vocab,)."""
-    if params.temperature == 0.0:
+    if params.temperature < _COLDEST:
         return int(logits.argmax())
     return _nucleus(logits, params, uniform(params.seed, index))
 

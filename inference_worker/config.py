@@ -1,0 +1,50 @@
+"""What a worker is told on its command line; read once, passed down as plain values."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """Paths and limits of one worker; sizes in bytes, positions in LLM tokens."""
+
+    socket: Path
+    node_socket: Path
+    token_file: Path
+    data: Path
+    base: Path
+    threads: int = 1
+    adapter_bytes: int = 1024 * MIB
+    running: int = 32
+    waiting: int = 256
+    total_positions: int = 32_768
+    drain_seconds: float = 8.0
+
+
+def default_threads(cores: int | None) -> int:
+    """Half of the cores: neighbours that fight over a core slow small products down many times over."""
+    return max(1, (cores or 1) // 2)
+
+
+def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
+    """The configuration of a command line; exits with a usage message as argparse does."""
+    parser = argparse.ArgumentParser(prog="inference_worker", description="Serves one base and its adapters.")
+    parser.add_argument("--socket", type=Path, required=True, help="Unix socket to listen on")
+    parser.add_argument("--node-socket", type=Path, required=True, help="the node's private Unix socket")
+    parser.add_argument("--token-file", type=Path, required=True, help="file with the shared bearer token")
+    parser.add_argument("--data", type=Path, required=True, help="folder for job state and caches")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the converted base model")
+    parser.add_argument("--threads", type=int, default=default_threads(os.cpu_count()))
+    parser.add_argument("--adapter-bytes", type=int, default=WorkerConfig.adapter_bytes)
+    parser.add_argument("--running", type=int, default=WorkerConfig.running)
+    parser.add_argument("--waiting", type=int, default=WorkerConfig.waiting)
+    parser.add_argument("--total-positions", type=int, default=WorkerConfig.total_positions)
+    parser.add_argument("--drain-seconds", type=float, default=WorkerConfig.drain_seconds)
+    return WorkerConfig(**vars(parser.parse_args(arguments)))

@@ -1,0 +1,340 @@
+"""The worker's HTTP routes over a Unix socket: strict messages in, JSON or server-sent events out.
+
+Torch-free. Every request carries the shared token; every refusal is JSON `{v, code, message}`. Nothing
+heavy runs on the event loop: tokenising, loading and attribution have threads of their own, generation has
+the engine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor, Future
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+import structlog
+from aiohttp import web
+
+from inference_worker import errors
+from inference_worker.adapters.loader import AdapterLoader, AdapterQuarantined
+from inference_worker.adapters.packing import PackedAdapter
+from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
+from inference_worker.adapters.residency import ResidencyFull
+from inference_worker.engine.engine import Engine
+from inference_worker.engine.prompt import PromptEncoder
+from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
+from inference_worker.engine.sequence import Event, Failed, Finished, SamplingParams, TokenProduced
+from inference_worker.engine.stream import stream
+from protocol.canonical import parse_json
+from protocol.errors import ProtocolError
+from protocol.hashing import from_hex
+from protocol.wire import (
+    AdapterInfo,
+    AttributeRequest,
+    AttributeResult,
+    BaseInfo,
+    ErrorEvent,
+    GenerateRequest,
+    GenerateResult,
+    JobSpec,
+    JobStatus,
+    TokenEvent,
+    TokenizeRequest,
+    TokenizeResult,
+    WorkerHealth,
+)
+
+log = structlog.get_logger()
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 32
+MAX_FENCES = 65_536
+
+# The first type that fits decides; order matters where one error is a kind of another.
+_STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (ProtocolError, 400),
+    (errors.BlobMissing, 404),
+    (errors.JobUnknown, 404),
+    (errors.JobConflict, 409),
+    (errors.NodeUnreachable, 503),
+    (EngineBusy, 503),
+    (ResidencyFull, 503),
+    (AdapterRefused, 422),
+    (AdapterQuarantined, 422),
+    (RequestTooLong, 422),
+    (errors.RequestInvalid, 422),
+    (errors.RecipeInvalid, 422),
+    (errors.AdapterInvalid, 422),
+    (errors.BaseMismatch, 422),
+    (errors.BlobCorrupt, 502),
+    (errors.WorkerError, 500),
+)
+_R = TypeVar("_R")
+_FAILED_STATUSES = {BrokeWhileServing.code: 422, "worker_stopping": 503}
+
+
+class StaleFence(errors.WorkerError):
+    """A newer assignment of the same request is known here."""
+
+    code = "stale_fence"
+
+    def __init__(self, request_id: str, newest: int, actual: int) -> None:
+        super().__init__(f"request {request_id}: fence {actual} is older than {newest}")
+        self.request_id, self.newest, self.actual = request_id, newest, actual
+
+
+class Attributor(Protocol):
+    """Finds the sources of an answer; may block for seconds."""
+
+    def attribute(self, request: AttributeRequest) -> AttributeResult: ...
+
+
+class Jobs(Protocol):
+    """Training and evaluation; calls return at once, the work runs elsewhere."""
+
+    def submit(self, spec: JobSpec) -> str: ...
+    def status(self, job_id: str) -> JobStatus: ...
+    def cancel(self, job_id: str) -> None: ...
+    def open_ids(self) -> tuple[str, ...]: ...
+
+
+class Fences:
+    """The newest fencing token of each request, for the most recent requests."""
+
+    def __init__(self, size: int = MAX_FENCES) -> None:
+        self._size = size
+        self._newest: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def check(self, kind: str, request_id: str, fence: int) -> None:
+        """Raise StaleFence for a token older than one seen; else remember it."""
+        key = (kind, request_id)
+        newest = self._newest.get(key, fence)
+        if fence < newest:
+            raise StaleFence(request_id, newest, fence)
+        self._newest[key] = fence
+        self._newest.move_to_end(key)
+        if len(self._newest) > self._size:
+            self._newest.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the routes speak to. `loading` and `attributing` are thread pools of their own."""
+
+    token: str
+    base: BaseInfo
+    profile_id: str
+    prompts: PromptEncoder
+    loader: AdapterLoader
+    engine: Engine
+    attributor: Attributor
+    jobs: Jobs
+    loading: Executor
+    attributing: Executor
+    fences: Fences
+
+
+SERVICES = web.AppKey("services", Services)
+routes = web.RouteTableDef()
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def create_app(services: Services) -> web.Application:
+    """The application with all routes behind the token."""
+    app = web.Application(middlewares=[report_errors, require_token], client_max_size=MAX_BODY_BYTES)
+    app[SERVICES] = services
+    app.add_routes(routes)
+    return app
+
+
+@web.middleware
+async def report_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every exception into its status and a JSON body."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return refusal(error.status, f"http_{error.status}", error.reason)
+    except (errors.WorkerError, ProtocolError) as error:
+        return refusal(status_of(error), getattr(error, "code", "malformed_request"), str(error))
+    except Exception as error:
+        log.exception("request_failed", path=request.path)
+        return refusal(500, "internal_error", type(error).__name__)
+
+
+@web.middleware
+async def require_token(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse whoever does not hold the token, before anything of the request is read."""
+    given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+    expected = f"Bearer {request.app[SERVICES].token}".encode()
+    if not hmac.compare_digest(given, expected):
+        raise web.HTTPUnauthorized(reason="bearer token missing or wrong")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise web.HTTPUnsupportedMediaType(reason="compressed bodies are not taken")
+    return await handler(request)
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error of ours."""
+    if isinstance(error, StaleFence):
+        return 409
+    return next(status for kind, status in _STATUSES if isinstance(error, kind))
+
+
+def refusal(status: int, code: str, message: str) -> web.Response:
+    """The JSON body of every refusal."""
+    return web.json_response(ErrorEvent(code, message[:4096]).to_json(), status=status)
+
+
+async def read_json(request: web.Request) -> object:
+    """The strictly parsed body; raises ProtocolError or HTTP 413."""
+    return parse_json(await request.read(), MAX_BODY_BYTES, MAX_DEPTH)
+
+
+@routes.get("/health")
+async def health(request: web.Request) -> web.Response:
+    """What this worker is and holds."""
+    services = request.app[SERVICES]
+    adapters = tuple(AdapterInfo(state.cid, state.state) for state in services.loader.states())
+    profile = from_hex(services.profile_id, 32)
+    report = WorkerHealth("ok", services.base, profile, adapters, services.jobs.open_ids())
+    return web.json_response(report.to_json())
+
+
+@routes.get("/adapters")
+async def adapters(request: web.Request) -> web.Response:
+    """Known adapters with the reason of each quarantine, and the bytes they take."""
+    services = request.app[SERVICES]
+    load = services.engine.load()
+    body = {
+        "v": 1,
+        "used_bytes": services.loader.used_bytes,
+        "adapters": [{"cid": s.cid, "state": s.state, "reason": s.reason} for s in services.loader.states()],
+        "running": load.running,
+        "waiting": load.waiting,
+        "reserved_positions": load.reserved_positions,
+    }
+    return web.json_response(body)
+
+
+@routes.post("/tokenize")
+async def tokenize(request: web.Request) -> web.Response:
+    """Ids of a prompt as generation would see it."""
+    services = request.app[SERVICES]
+    asked = TokenizeRequest.from_json(await read_json(request))
+    ids = await _in_thread(services.loading, services.prompts.encode, asked.messages, asked.prompt)
+    return web.json_response(TokenizeResult(ids).to_json())
+
+
+@routes.post("/generate")
+async def generate(request: web.Request) -> web.StreamResponse:
+    """Stream an answer; a failure before its first token is an ordinary HTTP refusal."""
+    services = request.app[SERVICES]
+    asked = GenerateRequest.from_json(await read_json(request))
+    services.fences.check("generate", asked.request_id, asked.fence)
+    encode = services.prompts.encode
+    prompt = await _in_thread(services.loading, encode, asked.messages, asked.prompt, asked.prompt_ids)
+    adapter = await _lease(services, asked.adapter_cid)
+    params = SamplingParams(asked.max_tokens, asked.temperature, asked.top_p, asked.seed, asked.stop)
+    tenant = asked.adapter_cid or "base"
+
+    def release() -> None:
+        if adapter is not None:
+            services.loader.release(adapter.cid)
+
+    events = stream(services.engine, prompt, params, adapter, tenant, release)
+    async with aclosing(events):  # type: ignore[type-var]
+        first = await anext(events)
+        if isinstance(first, Failed):
+            return refusal(_FAILED_STATUSES.get(first.code, 500), first.code, first.message)
+        return await _answer(request, prompt, services.profile_id, first, events)
+
+
+async def _answer(
+    request: web.Request, prompt: tuple[int, ...], profile: str, first: Event, rest: AsyncIterator[Event]
+) -> web.StreamResponse:
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    await response.write(sse(first, prompt, profile))
+    async for event in rest:
+        await response.write(sse(event, prompt, profile))
+    await response.write_eof()
+    return response
+
+
+def sse(event: Event, prompt: tuple[int, ...], profile: str) -> bytes:
+    """One server-sent event."""
+    body: dict[str, object]
+    if isinstance(event, TokenProduced):
+        name, body = "token", TokenEvent(event.index, event.token, event.text).to_json()
+    elif isinstance(event, Finished):
+        result = GenerateResult(
+            prompt, event.output_ids, event.text, event.finish_reason, from_hex(profile, 32)
+        )
+        name, body = "done", result.to_json()
+    else:
+        name, body = "error", ErrorEvent(event.code, event.message[:4096]).to_json()
+    return f"event: {name}\ndata: {json.dumps(body, separators=(',', ':'))}\n\n".encode()
+
+
+@routes.post("/attribute")
+async def attribute(request: web.Request) -> web.Response:
+    """Sources of an answer, computed beside generation."""
+    services = request.app[SERVICES]
+    asked = AttributeRequest.from_json(await read_json(request))
+    services.fences.check("attribute", asked.request_id, asked.fence)
+    result = await _in_thread(services.attributing, services.attributor.attribute, asked)
+    return web.json_response(result.to_json())
+
+
+@routes.post("/jobs")
+async def submit_job(request: web.Request) -> web.Response:
+    """Start a training or evaluation; the same specification again starts nothing new."""
+    services = request.app[SERVICES]
+    spec = JobSpec.from_json(await read_json(request))
+    job_id = await _in_thread(services.loading, services.jobs.submit, spec)
+    return web.json_response({"v": 1, "job_id": job_id})
+
+
+@routes.get("/jobs/{job_id}")
+async def job_status(request: web.Request) -> web.Response:
+    """Where a job stands."""
+    services = request.app[SERVICES]
+    status = await _in_thread(services.loading, services.jobs.status, request.match_info["job_id"])
+    return web.json_response(status.to_json())
+
+
+@routes.delete("/jobs/{job_id}")
+async def cancel_job(request: web.Request) -> web.Response:
+    """Cancel a job; one that has ended stays as it ended."""
+    services, job_id = request.app[SERVICES], request.match_info["job_id"]
+    await _in_thread(services.loading, services.jobs.cancel, job_id)
+    return web.json_response({"v": 1, "job_id": job_id})
+
+
+async def _in_thread(pool: Executor, call: Callable[..., _R], *args: object) -> _R:
+    return await asyncio.get_running_loop().run_in_executor(pool, partial(call, *args))
+
+
+async def _lease(services: Services, cid: str | None) -> PackedAdapter | None:
+    if cid is None:
+        return None
+    loading = services.loading.submit(services.loader.acquire, cid)
+    try:
+        return await asyncio.shield(asyncio.wrap_future(loading))
+    except asyncio.CancelledError:
+        # The load goes on without its client; its lease must not outlive it.
+        loading.add_done_callback(partial(_release_loaded, services.loader))
+        raise
+
+
+def _release_loaded(loader: AdapterLoader, loading: Future[PackedAdapter]) -> None:
+    if loading.exception() is None:
+        loader.release(loading.result().cid)

@@ -1,0 +1,46 @@
+"""A tiny random base, its runner, and adapters loaded through the real ingestion."""
+
+import pytest
+import torch
+
+from inference_worker.engine.linear import choose_linear
+from inference_worker.engine.model_runner import ModelRunner
+from inference_worker.engine.weights import read_weights
+from tests.inference_worker.adapters.peft_folders import write_base
+from tests.inference_worker.engine.decoding import load_adapter
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def base_folder(tmp_path_factory):
+    return write_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def weights(base_folder):
+    return read_weights(base_folder, choose_linear()[1])
+
+
+@pytest.fixture
+def runner(weights):
+    return ModelRunner(weights)
+
+
+@pytest.fixture(scope="session")
+def adapters():
+    """Eight adapters of different ranks and modules."""
+    mixes = [
+        {"rank": 8},
+        {"rank": 1},
+        {"rank": 3, "modules": ("q_proj", "v_proj")},
+        {"rank": 16},
+        {"rank": 8, "modules": ("down_proj",)},
+        {"rank": 64, "modules": ("gate_proj", "up_proj")},
+        {"rank": 5, "modules": ("k_proj", "o_proj", "up_proj")},
+        {"rank": 8},
+    ]
+    return [load_adapter(f"a{seed}", seed=seed, **mix) for seed, mix in enumerate(mixes)]

@@ -1,0 +1,56 @@
+"""Sampling: greedy takes the largest, the nucleus is the nucleus, and a draw depends on seed and place alone."""
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference_worker.engine.sampler import finite_rows, sample, uniform
+from inference_worker.engine.sequence import SamplingParams
+
+LOGITS = torch.log(torch.tensor([0.1, 0.5, 0.15, 0.25]))
+
+
+def params(**changes):
+    return SamplingParams(**{"max_tokens": 1, "temperature": 1.0, **changes})
+
+
+@given(st.integers(0, 2**53), st.integers(0, 2**20))
+def test_draws_are_in_the_unit_interval_and_repeat(seed, index):
+    """SPEC 4.20"""
+    assert 0.0 <= uniform(seed, index) < 1.0
+    assert uniform(seed, index) == uniform(seed, index)
+
+
+def test_draws_are_spread_evenly():
+    """SPEC 4.20"""
+    bins = Counter(int(uniform(7, i) * 10) for i in range(5000))
+    assert all(abs(bins[b] - 500) < 110 for b in range(10))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1e-30])
+def test_no_temperature_takes_the_largest(temperature):
+    """SPEC 4.20"""
+    assert {sample(LOGITS, params(temperature=temperature, seed=s), s) for s in range(50)} == {1}
+
+
+@pytest.mark.parametrize(("top_p", "kept"), [(1.0, {0, 1, 2, 3}), (0.9, {1, 2, 3}), (0.7, {1, 3}), (0.4, {1}), (0.0, {1})])
+def test_nucleus_is_the_smallest_set_that_reaches_top_p(top_p, kept):
+    """SPEC 4.20"""
+    assert {sample(LOGITS, params(top_p=top_p, seed=3), i) for i in range(400)} == kept
+
+
+def test_frequencies_follow_the_probabilities():
+    """SPEC 4.20"""
+    counts = Counter(sample(LOGITS, params(seed=11), i) for i in range(4000))
+    for token, expected in enumerate([0.1, 0.5, 0.15, 0.25]):
+        assert abs(counts[token] / 4000 - expected) < 0.03
+
+
+def test_rows_that_are_not_finite_are_found():
+    """SPEC 4.17"""
+    rows = torch.zeros(4, 5)
+    rows[1, 2], rows[2, 0], rows[3, 4] = float("nan"), float("inf"), float("-inf")
+    assert finite_rows(rows) == [True, False, False, False]
