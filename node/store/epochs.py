@@ -1,5 +1,5 @@
-"""Settlement on disk: claims as the chain reported them, statements and their lines, and how far each epoch
-is.
+"""Settlement on disk: claims, statements and commitments as the chain reported them, and the lines behind
+them.
 
 The chain decides; these rows let a restarted node continue where it stopped and answer questions without
 asking.
@@ -9,27 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 from node.store.database import Database
-
-EpochState = Literal["claimed", "stated", "committed", "final"]
-ORDER: tuple[EpochState, ...] = ("claimed", "stated", "committed", "final")
 
 
 @dataclass(frozen=True)
 class StoredClaim:
-    """One VoucherClaimed event: `delta` wei moved into `epoch` after `paid_before` wei of the same
-    channel.
-    """
+    """One VoucherClaimed event: `delta` wei of a channel, funded in `epoch`."""
 
     block: int
-    log_index: int
+    position: int
     epoch: int
     channel_id: bytes
-    paid_before: int
     delta: int
-    receipt_count: int
+
+
+@dataclass(frozen=True)
+class StoredRollover:
+    """One FundsRolledOver event: an epoch's unstated money now belongs to a later one."""
+
+    block: int
+    position: int
+    from_epoch: int
+    to_epoch: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,21 @@ class StoredStatement:
     root: bytes
     total: int
     cid: str
+    block: int
+
+
+@dataclass(frozen=True)
+class StoredCommitment:
+    """A committed epoch; `total` is the wei earned in all epochs up to it, `final_block` None while it is
+    open.
+    """
+
+    epoch: int
+    cum_root: bytes
+    total: int
+    data_cid: str
+    block: int
+    final_block: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,57 +72,86 @@ class StoredLine:
 
 
 class EpochStore:
-    """The tables `claims`, `statements`, `statement_lines` and `epochs`."""
+    """The tables `claims`, `rollovers`, `statements`, `commitments` and `statement_lines`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def put_claim(self, claim: StoredClaim) -> None:
-        """Record an event; the same event again changes nothing."""
         self._db.execute(
-            "INSERT OR REPLACE INTO claims"
-            " (block, log_index, epoch, channel_id, paid_before, delta, receipt_count)"
-            " VALUES (:block, :log_index, :epoch, :channel_id, :paid_before, :delta, :receipt_count)",
-            {**asdict(claim), "paid_before": str(claim.paid_before), "delta": str(claim.delta)},
+            "INSERT OR REPLACE INTO claims (block, position, epoch, channel_id, delta)"
+            " VALUES (:block, :position, :epoch, :channel_id, :delta)",
+            {**asdict(claim), "delta": str(claim.delta)},
         )
 
-    def forget_claims_from(self, block: int) -> None:
-        """A reorganisation removed every block from this one on."""
-        self._db.execute("DELETE FROM claims WHERE block >= ?", (block,))
-
-    def claims_of(self, epoch: int) -> tuple[StoredClaim, ...]:
-        """The epoch's claims in the order of the chain."""
-        rows = self._db.execute("SELECT * FROM claims WHERE epoch = ? ORDER BY block, log_index", (epoch,))
-        return tuple(
-            StoredClaim(**{**dict(row), "paid_before": int(row["paid_before"]), "delta": int(row["delta"])})
-            for row in rows
+    def put_rollover(self, rollover: StoredRollover) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO rollovers (block, position, from_epoch, to_epoch)"
+            " VALUES (:block, :position, :from_epoch, :to_epoch)",
+            asdict(rollover),
         )
 
-    def claimed_epochs(self) -> tuple[int, ...]:
-        return tuple(
-            row["epoch"] for row in self._db.execute("SELECT DISTINCT epoch FROM claims ORDER BY epoch")
+    def put_statement(self, statement: StoredStatement) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO statements (epoch, node, root, total, cid, block)"
+            " VALUES (:epoch, :node, :root, :total, :cid, :block)",
+            {**asdict(statement), "total": str(statement.total)},
         )
 
-    def put_statement(self, statement: StoredStatement, lines: Iterable[StoredLine]) -> None:
-        """Keep a statement with its lines, replacing an earlier build of the same epoch and node."""
+    def put_commitment(self, commitment: StoredCommitment) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO commitments (epoch, cum_root, total, data_cid, block, final_block)"
+            " VALUES (:epoch, :cum_root, :total, :data_cid, :block, :final_block)",
+            {**asdict(commitment), "total": str(commitment.total)},
+        )
+
+    def put_final(self, epoch: int, block: int) -> None:
+        self._db.execute("UPDATE commitments SET final_block = ? WHERE epoch = ?", (block, epoch))
+
+    def forget_after(self, block: int) -> None:
+        """Take back everything that later blocks said."""
         with self._db.transaction():
-            key = (statement.epoch, statement.node)
-            self._db.execute("DELETE FROM statement_lines WHERE epoch = ? AND node = ?", key)
-            self._db.execute(
-                "INSERT OR REPLACE INTO statements (epoch, node, root, total, cid) VALUES (?, ?, ?, ?, ?)",
-                (*key, statement.root, str(statement.total), statement.cid),
-            )
+            for table in ("claims", "rollovers", "statements", "commitments"):
+                self._db.execute(f"DELETE FROM {table} WHERE block > ?", (block,))
+            self._db.execute("UPDATE commitments SET final_block = NULL WHERE final_block > ?", (block,))
+
+    def put_lines(self, epoch: int, node: str, lines: Iterable[StoredLine]) -> None:
+        """Keep the lines of one statement in place of those known of it."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM statement_lines WHERE epoch = ? AND node = ?", (epoch, node))
             self._db.executemany(
                 "INSERT INTO statement_lines (epoch, node, earner, request_id, amount)"
                 " VALUES (?, ?, ?, ?, ?)",
-                [(*key, line.earner, line.request_id, str(line.amount)) for line in lines],
+                [(epoch, node, line.earner, line.request_id, str(line.amount)) for line in lines],
             )
 
-    def find_statement(self, epoch: int, node: str) -> StoredStatement | None:
-        row = self._db.execute(
-            "SELECT * FROM statements WHERE epoch = ? AND node = ?", (epoch, node)
-        ).fetchone()
-        return None if row is None else StoredStatement(**{**dict(row), "total": int(row["total"])})
+    def claims(self) -> tuple[StoredClaim, ...]:
+        """Every claim, in the order of the chain."""
+        rows = self._db.execute("SELECT * FROM claims ORDER BY block, position")
+        return tuple(StoredClaim(**{**dict(row), "delta": int(row["delta"])}) for row in rows)
+
+    def rollovers(self) -> tuple[StoredRollover, ...]:
+        """Every rollover, in the order of the chain."""
+        rows = self._db.execute("SELECT * FROM rollovers ORDER BY block, position")
+        return tuple(StoredRollover(**dict(row)) for row in rows)
+
+    def statements(self, epoch: int) -> tuple[StoredStatement, ...]:
+        """The published statements of an epoch, by node."""
+        rows = self._db.execute("SELECT * FROM statements WHERE epoch = ? ORDER BY node", (epoch,))
+        return tuple(StoredStatement(**{**dict(row), "total": int(row["total"])}) for row in rows)
+
+    def stated_epochs(self) -> tuple[int, ...]:
+        """Epochs for which some node has published a statement, oldest first."""
+        rows = self._db.execute("SELECT DISTINCT epoch FROM statements ORDER BY epoch")
+        return tuple(row["epoch"] for row in rows)
+
+    def commitments(self) -> tuple[StoredCommitment, ...]:
+        """Every committed epoch, oldest first."""
+        rows = self._db.execute("SELECT * FROM commitments ORDER BY epoch")
+        return tuple(StoredCommitment(**{**dict(row), "total": int(row["total"])}) for row in rows)
+
+    def commitment(self, epoch: int) -> StoredCommitment | None:
+        return next((one for one in self.commitments() if one.epoch == epoch), None)
 
     def lines(self, earner: str | None = None, request_id: bytes | None = None) -> tuple[StoredLine, ...]:
         """Lines of one earner, of one request, of both, or all; by epoch, then node, earner and request."""
@@ -115,33 +161,3 @@ class EpochStore:
             (earner, request_id),
         )
         return tuple(StoredLine(**{**dict(row), "amount": int(row["amount"])}) for row in rows)
-
-    def advance(self, epoch: int, state: EpochState) -> None:
-        """Move an epoch forward; a state it has already passed changes nothing."""
-        with self._db.transaction():
-            held = self.state(epoch)
-            if held is None or ORDER.index(state) > ORDER.index(held):
-                self._db.execute(
-                    "INSERT INTO epochs (epoch, state) VALUES (?, ?)"
-                    " ON CONFLICT (epoch) DO UPDATE SET state = excluded.state",
-                    (epoch, state),
-                )
-
-    def put_commitment(self, epoch: int, cum_root: bytes, total: int, data_cid: str) -> None:
-        """Keep where the epoch's committed cumulative table lies; `total` in wei."""
-        with self._db.transaction():
-            self.advance(epoch, "committed")
-            self._db.execute(
-                "UPDATE epochs SET cum_root = ?, total = ?, data_cid = ? WHERE epoch = ?",
-                (cum_root, str(total), data_cid, epoch),
-            )
-
-    def state(self, epoch: int) -> EpochState | None:
-        row = self._db.execute("SELECT state FROM epochs WHERE epoch = ?", (epoch,)).fetchone()
-        return None if row is None else row["state"]
-
-    def states(self) -> dict[int, EpochState]:
-        return {
-            row["epoch"]: row["state"]
-            for row in self._db.execute("SELECT epoch, state FROM epochs ORDER BY epoch")
-        }

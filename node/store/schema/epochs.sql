@@ -1,27 +1,41 @@
--- VoucherClaimed events: which part of a channel was paid in which epoch.
+-- What the settlement's events said, by the block that said it, so that a reorganisation can take it back.
 CREATE TABLE IF NOT EXISTS claims (
-  block         INTEGER NOT NULL,
-  log_index     INTEGER NOT NULL,
-  epoch         INTEGER NOT NULL,
-  channel_id    BLOB NOT NULL,
-  paid_before   TEXT NOT NULL,                  -- wei claimed on the channel before this claim
-  delta         TEXT NOT NULL,                  -- wei this claim moved
-  receipt_count INTEGER NOT NULL,
-  PRIMARY KEY (block, log_index)
+  block      INTEGER NOT NULL,
+  position   INTEGER NOT NULL,
+  epoch      INTEGER NOT NULL,                  -- in which the money was funded
+  channel_id BLOB NOT NULL,
+  delta      TEXT NOT NULL,                     -- wei that this claim moved
+  PRIMARY KEY (block, position)
 ) WITHOUT ROWID;
 
-CREATE INDEX IF NOT EXISTS claims_by_epoch ON claims (epoch, channel_id);
+CREATE TABLE IF NOT EXISTS rollovers (
+  block      INTEGER NOT NULL,
+  position   INTEGER NOT NULL,
+  from_epoch INTEGER NOT NULL,
+  to_epoch   INTEGER NOT NULL,
+  PRIMARY KEY (block, position)
+) WITHOUT ROWID;
 
--- Statements and commitments this node has built or fetched, whole, by epoch. The blob behind the CID is the truth.
 CREATE TABLE IF NOT EXISTS statements (
   epoch INTEGER NOT NULL,
   node  TEXT NOT NULL,
   root  BLOB NOT NULL,
   total TEXT NOT NULL,
   cid   TEXT NOT NULL,
+  block INTEGER NOT NULL,
   PRIMARY KEY (epoch, node)
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS commitments (
+  epoch       INTEGER PRIMARY KEY,
+  cum_root    BLOB NOT NULL,
+  total       TEXT NOT NULL,                    -- wei earned in all epochs up to this one
+  data_cid    TEXT NOT NULL,
+  block       INTEGER NOT NULL,
+  final_block INTEGER
+);
+
+-- The lines of statements whose blobs this node has, to answer "who earned what for which answer".
 CREATE TABLE IF NOT EXISTS statement_lines (
   epoch      INTEGER NOT NULL,
   node       TEXT NOT NULL,
@@ -32,11 +46,4 @@ CREATE TABLE IF NOT EXISTS statement_lines (
 ) WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS lines_by_earner ON statement_lines (earner, epoch);
-
-CREATE TABLE IF NOT EXISTS epochs (
-  epoch    INTEGER PRIMARY KEY,
-  state    TEXT NOT NULL CHECK (state IN ('claimed', 'stated', 'committed', 'final')),
-  cum_root BLOB,
-  total    TEXT,
-  data_cid TEXT
-);
+CREATE INDEX IF NOT EXISTS lines_by_request ON statement_lines (request_id);

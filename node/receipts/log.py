@@ -1,0 +1,114 @@
+"""The receipts that this node has issued, read back as the records they are, with all that explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from node.receipts.issuer import stored_receipt
+from node.receipts.terms import terms_from_json
+from node.serving.answer import Answer
+from node.serving.model import ServedModel
+from node.store.database import Database
+from node.store.epochs import EpochStore, StoredLine
+from node.store.jobs import JobStore
+from node.store.receipts import Accrual, ReceiptStore, StoredReceipt
+from protocol.attribution import AttributionReport
+from protocol.canonical import parse_json
+from protocol.epoch_json import report_from_json
+from protocol.receipt import Receipt
+from protocol.rewards import Terms
+
+MAX_STORED_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Span:
+    """Output tokens [start, start + length) stand in a row from `row_start` on."""
+
+    start: int
+    length: int
+    row: int
+    row_start: int
+
+
+@dataclass(frozen=True)
+class AnswerRecord:
+    """Everything about one paid answer. `accruals` is what its price promises, `lines` what epochs have
+    paid.
+    """
+
+    receipt: Receipt
+    signer: str
+    signature: bytes | None
+    report: AttributionReport
+    terms: Terms
+    spans: tuple[Span, ...]
+    token_texts: tuple[str, ...]
+    reason: str | None
+    model: str
+    text: str
+    accruals: tuple[Accrual, ...]
+    lines: tuple[StoredLine, ...]
+
+
+class ReceiptLog:
+    """Reads receipts; changes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._receipts = ReceiptStore(database)
+        self._jobs = JobStore(database)
+        self._epochs = EpochStore(database)
+
+    def record(self, request_id: bytes) -> AnswerRecord | None:
+        """The record of one answer, None where it has no receipt yet."""
+        stored = self._receipts.find(request_id)
+        return None if stored is None else self._record(stored)
+
+    def page(
+        self, limit: int, before: tuple[int, bytes] | None = None, channel_id: bytes | None = None
+    ) -> tuple[AnswerRecord, ...]:
+        """Newest first; `before` is (issued_at, request_id) of the last record already seen."""
+        return tuple(self._record(stored) for stored in self._receipts.page(limit, before, channel_id))
+
+    def by_account(self, account: str, limit: int) -> tuple[Accrual, ...]:
+        """What an account accrued by which answers, newest first."""
+        return self._receipts.accruals_by(account, limit)
+
+    def totals(self) -> tuple[int, int]:
+        """How many receipts there are, and the wei they add up to."""
+        return self._receipts.totals()
+
+    def _record(self, stored: StoredReceipt) -> AnswerRecord:
+        job = self._jobs.get(stored.request_id)
+        evidence = _object(stored.evidence)
+        return AnswerRecord(
+            receipt=stored_receipt(stored),
+            signer=stored.signer,
+            signature=stored.signature,
+            report=stored_report(stored),
+            terms=stored_terms(stored),
+            spans=tuple(Span(*span) for span in evidence.get("spans", ())),
+            token_texts=tuple(evidence.get("tokenTexts", ())),
+            reason=evidence.get("reason"),
+            model=ServedModel.from_json(job.model_json).name,
+            text=Answer.from_json(job.result_json or "").result.text,
+            accruals=self._receipts.accruals_of(stored.request_id),
+            lines=self._epochs.lines(request_id=stored.request_id),
+        )
+
+
+def stored_report(stored: StoredReceipt) -> AttributionReport:
+    """The attribution report that a row holds."""
+    return report_from_json(_object(stored.report))
+
+
+def stored_terms(stored: StoredReceipt) -> Terms:
+    """The terms that a row holds."""
+    return terms_from_json(_object(stored.terms))
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = parse_json(text.encode("utf-8"), MAX_STORED_BYTES)
+    assert isinstance(value, dict)
+    return value

@@ -1,0 +1,198 @@
+"""From the statements of an epoch to its commitment on chain, and from there to finality.
+
+Any bonded node may do this, and each would post the same bytes. Nodes take turns by a draw, so that they do
+not race; one that stays away is passed over after a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from node.blobs.store import BlobStore
+from node.chain.rpc import Chain
+from node.chain.transactor import Transactor
+from node.errors import IntegrityError, NotFound
+from node.failpoints import failpoint
+from node.log import get_logger
+from node.settlement.publisher import stored_lines
+from node.store.epochs import EpochStore, StoredCommitment, StoredStatement
+from protocol.cid import parse_cid
+from protocol.epoch import Commitment, Statement, build_commitment, statement_root
+from protocol.epoch_json import decode_commitment, decode_statement, encode_commitment
+from protocol.errors import ProtocolError
+from protocol.hashing import ZERO_WORD, Keccak, address_word, tag, words
+from protocol.types import Address
+
+log = get_logger("aggregator")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """EpochSettlement's times, in unix seconds and seconds."""
+
+    genesis: int
+    length: int
+    challenge_window: int
+
+    def epoch(self, now: int) -> int:
+        return (now - self.genesis) // self.length
+
+    def end(self, epoch: int) -> int:
+        """The first second after an epoch."""
+        return self.genesis + (epoch + 1) * self.length
+
+
+def turn(epoch: int, node: str, nodes: Sequence[str], keccak: Keccak) -> int:
+    """The node's place in the draw for an epoch, 0 for the first; last where it is not among the bonded
+    `nodes`.
+    """
+    draw = tag("aggregator", keccak)
+    order = sorted(set(nodes), key=lambda one: keccak(words(draw, epoch, address_word(one))))
+    return order.index(node) if node in order else len(order)
+
+
+class Aggregator:
+    """Commits and finalizes epochs in one node's name."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        transactor: Transactor,
+        epochs: EpochStore,
+        blobs: BlobStore,
+        node: Address,
+        keccak: Keccak,
+        clock: Clock,
+    ) -> None:
+        self._chain = chain
+        self._settlement = chain.contract("EpochSettlement")
+        self._token = chain.contract("OpenToken")
+        self._transactor = transactor
+        self._epochs = epochs
+        self._blobs = blobs
+        self._node = node
+        self._keccak = keccak
+        self._clock = clock
+
+    def commit_due(self, now: int) -> int | None:
+        """Commit the next stated epoch if it can be and it is this node's turn; return it, or None."""
+        exists, epoch = self._settlement.functions.nextToCommit().call()
+        if not exists or not self._is_ready(epoch, now) or not self._is_our_turn(epoch, now):
+            return None
+        previous = self._previous()
+        commitment = self.build(epoch, previous)
+        cid = self._blobs.put(encode_commitment(commitment), f"commitment {epoch}")
+        self._approve_bond()
+        previous_root = ZERO_WORD if previous is None else previous.cum_root
+        self._transactor.send(
+            self._settlement.functions.commit(
+                (
+                    epoch,
+                    previous_root,
+                    commitment.receipts_root.digest,
+                    commitment.entry_root.digest,
+                    commitment.cum_root.digest,
+                    commitment.total,
+                    cid.binary,
+                )
+            )
+        )
+        failpoint("commit.sent")
+        log.info("epoch_committed", epoch=epoch, total=commitment.total)
+        return int(epoch)
+
+    def finalize_due(self, now: int) -> int | None:
+        """Finalize the oldest open commitment if its window is over; return it, or None."""
+        for stored in self._epochs.commitments():
+            record = self._settlement.functions.getCommitment(stored.epoch).call()
+            committed_at, is_final = record[6], record[7]
+            if is_final:
+                continue
+            if now < committed_at + self._clock.challenge_window:
+                return None
+            self._transactor.send(self._settlement.functions.finalize(stored.epoch))
+            failpoint("finalize.sent")
+            log.info("epoch_finalized", epoch=stored.epoch)
+            return stored.epoch
+        return None
+
+    def build(self, epoch: int, previous: StoredCommitment | None) -> Commitment:
+        """The one commitment that an epoch's published statements allow, each checked against the chain."""
+        statements = [self._statement(stored) for stored in self._epochs.statements(epoch)]
+        before = {} if previous is None else dict(self.data(previous).cumulative)
+        commitment = build_commitment(epoch, statements, before, self._keccak)
+        stated: int = self._settlement.functions.statedTotal(epoch).call()
+        expected = stated + (0 if previous is None else previous.total)
+        if commitment.total != expected:
+            raise IntegrityError(
+                "the statements known do not make what was stated",
+                epoch=epoch,
+                total=commitment.total,
+                expected=expected,
+            )
+        return commitment
+
+    def data(self, stored: StoredCommitment) -> Commitment:
+        """The table behind a commitment, checked against its root. Raises NotFound or IntegrityError."""
+        return commitment_data(self._blobs, stored, self._keccak)
+
+    def _statement(self, stored: StoredStatement) -> Statement:
+        try:
+            statement = decode_statement(self._blobs.get(parse_cid(stored.cid)))
+        except ProtocolError as error:
+            raise IntegrityError(
+                "a published statement is unreadable", node=stored.node, reason=str(error)
+            ) from error
+        root = statement_root(statement, self._keccak)
+        if (statement.node, statement.epoch, root.digest) != (stored.node, stored.epoch, stored.root):
+            raise IntegrityError("a statement is not the one that was published", node=stored.node)
+        self._epochs.put_lines(statement.epoch, statement.node, stored_lines(statement))
+        return statement
+
+    def _previous(self) -> StoredCommitment | None:
+        epoch, cum_root, _ = self._settlement.functions.latestCommitted().call()
+        if cum_root == ZERO_WORD:
+            return None
+        stored = self._epochs.commitment(epoch)
+        if stored is None or stored.cum_root != cum_root:
+            raise NotFound("the newest commitment is not mirrored yet", epoch=epoch)
+        return stored
+
+    def _is_ready(self, epoch: int, now: int) -> bool:
+        """EpochSettlement's own rule: everything stated, or one whole epoch given to state it."""
+        functions = self._settlement.functions
+        if functions.statedTotal(epoch).call() == functions.fundedTotal(epoch).call():
+            return now >= self._clock.end(epoch)
+        return now >= self._clock.end(epoch + 1)
+
+    def _is_our_turn(self, epoch: int, now: int) -> bool:
+        """Each place in the draw waits a quarter of an epoch longer than the one before it."""
+        stated_by = [stored.node for stored in self._epochs.statements(epoch)]
+        place = turn(epoch, self._node, stated_by, self._keccak)
+        return now >= self._clock.end(epoch) + place * max(1, self._clock.length // 4)
+
+    def _approve_bond(self) -> None:
+        bond: int = self._settlement.functions.bond().call()
+        account: Any = self._chain.web3.to_checksum_address(self._transactor.address)
+        if bond and self._token.functions.allowance(account, self._settlement.address).call() < bond:
+            self._transactor.send(self._token.functions.approve(self._settlement.address, bond))
+
+
+def commitment_data(blobs: BlobStore, stored: StoredCommitment, keccak: Keccak) -> Commitment:
+    """The table behind a commitment's CID, which must make the root on chain."""
+    try:
+        commitment = decode_commitment(blobs.get(parse_cid(stored.data_cid)), keccak)
+    except ProtocolError as error:
+        raise IntegrityError(
+            "a commitment's table is unreadable", epoch=stored.epoch, reason=str(error)
+        ) from error
+    if commitment.cum_root.digest != stored.cum_root:
+        raise IntegrityError(
+            "a commitment's table does not make its root",
+            epoch=stored.epoch,
+            root="0x" + stored.cum_root.hex(),
+            computed="0x" + commitment.cum_root.digest.hex(),
+        )
+    return commitment

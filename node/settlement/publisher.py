@@ -1,0 +1,141 @@
+"""The node's own statement of each epoch that is over: built from its claims, published once.
+
+Whether an epoch still needs a statement is read from the contract each time, so that a node killed at any
+point, or two runs of this code, publish one statement and not two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from node.blobs.store import BlobStore
+from node.chain.rpc import Chain
+from node.chain.transactor import Transactor
+from node.errors import IntegrityError
+from node.failpoints import failpoint
+from node.log import get_logger
+from node.receipts.issuer import stored_receipt
+from node.receipts.log import stored_report, stored_terms
+from node.settlement.statements import Payable, build_statement, epoch_of_claim, paid_ranges
+from node.store.epochs import EpochStore, StoredLine
+from node.store.receipts import ReceiptStore, StoredReceipt
+from protocol.epoch import Statement, statement_root
+from protocol.epoch_json import encode_statement
+from protocol.hashing import Keccak
+from protocol.parameters import Parameters
+from protocol.receipt import receipts_sum_root
+from protocol.types import Address
+
+log = get_logger("publisher")
+
+
+class Publisher:
+    """Publishes one node's statements."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        transactor: Transactor,
+        epochs: EpochStore,
+        receipts: ReceiptStore,
+        blobs: BlobStore,
+        parameters_at: Callable[[int], Parameters],
+        node: Address,
+        keccak: Keccak,
+    ) -> None:
+        self._chain = chain
+        self._settlement = chain.contract("EpochSettlement")
+        self._transactor = transactor
+        self._epochs = epochs
+        self._receipts = receipts
+        self._blobs = blobs
+        self._parameters_at = parameters_at
+        self._node = node
+        self._checksummed = chain.web3.to_checksum_address(node)
+        self._keccak = keccak
+
+    def publish_due(self, current_epoch: int) -> int:
+        """State every epoch that is over and has unstated money, oldest first; return how many were
+        stated.
+        """
+        rollovers = self._epochs.rollovers()
+        due = {epoch_of_claim(claim, rollovers) for claim in self._epochs.claims()}
+        return sum(self._settle(epoch) for epoch in sorted(due) if epoch < current_epoch)
+
+    def _settle(self, epoch: int) -> bool:
+        functions = self._settlement.functions
+        funded: int = functions.funded(epoch, self._checksummed).call()
+        if funded == 0 or self._is_stated(epoch):
+            return False
+        if self._is_closed(epoch):
+            # Others went on without us: the money is moved to the running epoch and stated there.
+            self._transactor.send(functions.rollover(epoch))
+            log.warning("epoch_rolled_over", epoch=epoch, amount=funded)
+            return False
+        self._publish(self.build(epoch), funded)
+        return True
+
+    def build(self, epoch: int) -> Statement:
+        """The statement that this node's claims of an epoch make."""
+        ranges = paid_ranges(self._epochs.claims(), self._epochs.rollovers(), epoch)
+        payables = {
+            channel_id: [self._payable(stored) for stored in self._receipts.of_channel(channel_id)]
+            for channel_id in ranges
+        }
+        return build_statement(self._node, epoch, ranges, payables)
+
+    def _publish(self, statement: Statement, funded: int) -> None:
+        root = statement_root(statement, self._keccak)
+        if root.total != funded:
+            # The mirror is behind the chain, or a claim is missing: never state less or more than is there.
+            raise IntegrityError(
+                "the claims known do not make what was funded",
+                epoch=statement.epoch,
+                stated=root.total,
+                funded=funded,
+            )
+        cid = self._blobs.put(encode_statement(statement), f"statement {statement.epoch} {statement.node}")
+        self._epochs.put_lines(statement.epoch, statement.node, stored_lines(statement))
+        receipts_root = receipts_sum_root(statement.receipts, self._keccak).digest
+        self._transactor.send(
+            self._settlement.functions.publishStatement(
+                statement.epoch, root.digest, root.count, root.total, receipts_root, cid.binary
+            )
+        )
+        failpoint("statement.published")
+        log.info("statement_published", epoch=statement.epoch, total=root.total, lines=root.count)
+
+    def _is_stated(self, epoch: int) -> bool:
+        record = self._settlement.functions.getStatement(epoch, self._checksummed).call()
+        return bool(_field(record, "publishedAt", 4))
+
+    def _is_closed(self, epoch: int) -> bool:
+        """EpochSettlement's own rule: committed, or passed over by a later epoch that somebody stated
+        first.
+        """
+        functions = self._settlement.functions
+        if functions.statedTotal(epoch).call():
+            return bool(_field(functions.getCommitment(epoch).call(), "committedAt", 6))
+        return any(later > epoch for later in self._epochs.stated_epochs())
+
+    def _payable(self, stored: StoredReceipt) -> Payable:
+        receipt = stored_receipt(stored)
+        return Payable(
+            receipt,
+            stored_report(stored),
+            stored_terms(stored),
+            self._parameters_at(receipt.parameters_version),
+        )
+
+
+def stored_lines(statement: Statement) -> list[StoredLine]:
+    """A statement's lines as rows."""
+    return [
+        StoredLine(statement.epoch, statement.node, line.earner, line.request_id, line.amount)
+        for line in statement.lines
+    ]
+
+
+def _field(record: object, name: str, place: int) -> object:
+    # web3 gives a struct as a mapping or as a tuple, depending on how it was configured.
+    return record[name] if isinstance(record, dict) else record[place]  # type: ignore[index]

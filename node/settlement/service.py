@@ -1,0 +1,62 @@
+"""One turn of the settlement: see what the chain says, claim what is due, state, commit and finalize what
+can be.
+
+Each part reads the contracts before it acts, so that a turn may stop anywhere and the next one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.settlement.aggregator import Aggregator, Clock
+from node.settlement.claimer import Claimer, Timing
+from node.settlement.publisher import Publisher
+
+
+@dataclass(frozen=True)
+class Duties:
+    """Which parts of the settlement this node takes; `claim_lead` is how long before an epoch's end it
+    claims.
+    """
+
+    claim_vouchers: bool
+    aggregate: bool
+    claim_lead: int
+
+
+class Settlement:
+    """Runs the parts in the order in which money moves."""
+
+    def __init__(
+        self,
+        follow: Callable[[], object],
+        claimer: Claimer,
+        publisher: Publisher,
+        aggregator: Aggregator,
+        clock: Clock,
+        now: Callable[[], int],
+        duties: Duties,
+    ) -> None:
+        self._follow = follow
+        self._claimer = claimer
+        self._publisher = publisher
+        self._aggregator = aggregator
+        self._clock = clock
+        self._now = now
+        self._duties = duties
+
+    def step(self) -> None:
+        """One turn; blocks while transactions are mined."""
+        self._follow()
+        if self._duties.claim_vouchers:
+            epoch = self._clock.epoch(self._now())
+            self._claimer.claim_due(Timing(self._clock.end(epoch), self._duties.claim_lead))
+            self._follow()
+        self._publisher.publish_due(self._clock.epoch(self._now()))
+        self._follow()
+        if self._duties.aggregate:
+            self._aggregator.commit_due(self._now())
+            self._follow()
+        self._aggregator.finalize_due(self._now())
+        self._follow()
