@@ -98,10 +98,10 @@ class Attributor(Protocol):
 class Jobs(Protocol):
     """Training and evaluation; calls return at once, the work runs elsewhere."""
 
-    def submit(self, spec: JobSpec) -> str: ...
+    def submit(self, spec: JobSpec) -> JobStatus: ...
     def status(self, job_id: str) -> JobStatus: ...
-    def cancel(self, job_id: str) -> None: ...
-    def open_ids(self) -> tuple[str, ...]: ...
+    def statuses(self) -> list[JobStatus]: ...
+    def cancel(self, job_id: str) -> JobStatus: ...
 
 
 class Fences:
@@ -201,8 +201,9 @@ async def health(request: web.Request) -> web.Response:
     """What this worker is and holds."""
     services = request.app[SERVICES]
     adapters = tuple(AdapterInfo(state.cid, state.state) for state in services.loader.states())
-    profile = from_hex(services.profile_id, 32)
-    report = WorkerHealth("ok", services.base, profile, adapters, services.jobs.open_ids())
+    statuses = await _in_thread(services.loading, services.jobs.statuses)
+    jobs = tuple(status.job_id for status in statuses if status.state in ("queued", "running"))
+    report = WorkerHealth("ok", services.base, from_hex(services.profile_id, 32), adapters, jobs)
     return web.json_response(report.to_json())
 
 
@@ -299,8 +300,8 @@ async def submit_job(request: web.Request) -> web.Response:
     """Start a training or evaluation; the same specification again starts nothing new."""
     services = request.app[SERVICES]
     spec = JobSpec.from_json(await read_json(request))
-    job_id = await _in_thread(services.loading, services.jobs.submit, spec)
-    return web.json_response({"v": 1, "job_id": job_id})
+    status = await _in_thread(services.loading, services.jobs.submit, spec)
+    return web.json_response({"v": 1, "job_id": status.job_id})
 
 
 @routes.get("/jobs/{job_id}")
@@ -314,9 +315,9 @@ async def job_status(request: web.Request) -> web.Response:
 @routes.delete("/jobs/{job_id}")
 async def cancel_job(request: web.Request) -> web.Response:
     """Cancel a job; one that has ended stays as it ended."""
-    services, job_id = request.app[SERVICES], request.match_info["job_id"]
-    await _in_thread(services.loading, services.jobs.cancel, job_id)
-    return web.json_response({"v": 1, "job_id": job_id})
+    services = request.app[SERVICES]
+    status = await _in_thread(services.loading, services.jobs.cancel, request.match_info["job_id"])
+    return web.json_response(status.to_json())
 
 
 async def _in_thread(pool: Executor, call: Callable[..., _R], *args: object) -> _R:

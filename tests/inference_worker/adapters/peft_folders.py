@@ -81,7 +81,9 @@ def random_pairs(seed, rank, modules=ALL_MODULES, layers=range(3), rank_of=None,
         for module in modules:
             inputs, outputs = (dims or shape().dims)(module)
             r = rank_of(layer, module) if rank_of else rank
-            tensors[tensor_name(layer, module, "A")] = torch.randn(r, inputs, generator=generator) / inputs**0.5
+            tensors[tensor_name(layer, module, "A")] = (
+                torch.randn(r, inputs, generator=generator) / inputs**0.5
+            )
             tensors[tensor_name(layer, module, "B")] = torch.randn(outputs, r, generator=generator) * 0.3
     return tensors
 

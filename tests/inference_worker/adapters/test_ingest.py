@@ -70,8 +70,14 @@ BAD_TENSORS = {
     "wrong rank": (lambda t: t.update({A0: torch.ones(4, 64)}), refusals.ShapeMismatch),
     "transposed": (lambda t: t.update({B0: t[B0].t().contiguous()}), refusals.ShapeMismatch),
     "extra tensor": (lambda t: t.update({"lm_head.weight": torch.ones(2)}), refusals.TensorUnexpected),
-    "wrong prefix": (lambda t: t.update({A0.replace("base_model.", ""): t.pop(A0)}), refusals.TensorUnexpected),
-    "layer beyond": (lambda t: t.update({tensor_name(3, "q_proj", "A"): t[A0].clone()}), refusals.TensorUnexpected),
+    "wrong prefix": (
+        lambda t: t.update({A0.replace("base_model.", ""): t.pop(A0)}),
+        refusals.TensorUnexpected,
+    ),
+    "layer beyond": (
+        lambda t: t.update({tensor_name(3, "q_proj", "A"): t[A0].clone()}),
+        refusals.TensorUnexpected,
+    ),
     "dora magnitude": (
         lambda t: t.update({A0.replace("lora_A.weight", "lora_magnitude_vector"): torch.ones(64)}),
         refusals.TensorUnexpected,
@@ -97,7 +103,8 @@ def test_missing_files_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["adapter_model.bin", "x.pt", "../manifest.json", "model.py", "tokenizer.json", "", "README.md\0", "a/b"]
+    "name",
+    ["adapter_model.bin", "x.pt", "../manifest.json", "model.py", "tokenizer.json", "", "README.md\0", "a/b"],
 )
 def test_other_file_names_are_refused(name):
     """SPEC 4.2"""
@@ -105,7 +112,9 @@ def test_other_file_names_are_refused(name):
         check({**adapter_files(), name: b"x"})
 
 
-@pytest.mark.parametrize("position", ["adapter_model.bin", "adapter_model.safetensors", "adapter_config.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "position", ["adapter_model.bin", "adapter_model.safetensors", "adapter_config.json", "manifest.json"]
+)
 def test_a_pickle_in_any_position_is_never_loaded(tmp_path, monkeypatch, position):
     """SPEC 4.2"""
     canary = tmp_path / "canary"
@@ -130,7 +139,10 @@ def test_integer_weights_are_refused():
         check({**adapter_files(), "adapter_model.safetensors": save(tensors)})
 
 
-@pytest.mark.parametrize("caps", [Caps(total_bytes=1000), Caps(text_bytes=10), Caps(header_bytes=100), Caps(rank=4), Caps(modules=20)])
+@pytest.mark.parametrize(
+    "caps",
+    [Caps(total_bytes=1000), Caps(text_bytes=10), Caps(header_bytes=100), Caps(rank=4), Caps(modules=20)],
+)
 def test_each_cap_is_enforced(caps):
     """SPEC 4.6"""
     with pytest.raises(refusals.OverCap):

@@ -12,8 +12,13 @@ from inference_worker.adapters.loader import AdapterLoader, AdapterQuarantined, 
 from inference_worker.adapters.residency import ResidencyFull
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.errors import BlobMissing
-from tests.inference_worker.adapters.peft_folders import FINGERPRINT, BlobShelf, adapter_files, manifest, shape
-
+from tests.inference_worker.adapters.peft_folders import (
+    FINGERPRINT,
+    BlobShelf,
+    adapter_files,
+    manifest,
+    shape,
+)
 
 CID = cid_of(b"x")
 

@@ -17,7 +17,9 @@ def parse(config):
 
 def test_every_key_that_peft_writes_is_known(tmp_path):
     """SPEC 4.3: the config that PEFT itself saves with default features is served."""
-    PeftConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM").save_pretrained(tmp_path)
+    PeftConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM").save_pretrained(
+        tmp_path
+    )
     config = parse_config((tmp_path / "adapter_config.json").read_bytes(), layers=3, max_rank=64)
     assert (config.rank, config.modules) == (4, ("q_proj", "v_proj"))
 

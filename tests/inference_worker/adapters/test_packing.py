@@ -14,7 +14,9 @@ def checked(**options):
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8, 9, 33, 64])
-@pytest.mark.parametrize("modules", [("q_proj", "v_proj"), ("down_proj",), ("gate_proj", "up_proj", "o_proj")])
+@pytest.mark.parametrize(
+    "modules", [("q_proj", "v_proj"), ("down_proj",), ("gate_proj", "up_proj", "o_proj")]
+)
 def test_unpacked_products_equal_the_pairs(rank, modules):
     """SPEC 4.15"""
     adapter = checked(rank=rank, modules=modules)

@@ -12,7 +12,9 @@ from inference_worker.adapters.residency import Residency, ResidencyFull
 BUDGET = 100
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["admit", "lease", "release", "pin", "unpin", "drop"]), st.integers(0, 9), st.integers(1, 60)
+        st.sampled_from(["admit", "lease", "release", "pin", "unpin", "drop"]),
+        st.integers(0, 9),
+        st.integers(1, 60),
     ),
     max_size=60,
 )
@@ -21,22 +23,24 @@ ACTIONS = st.lists(
 @given(ACTIONS)
 def test_budget_holds_and_held_adapters_stay(actions):
     """SPEC 4.9"""
-    residency, leases, pinned = Residency(BUDGET), {}, set()
+    residency, sizes, leases, pinned = Residency(BUDGET), {}, {}, set()
     for action, number, size in actions:
         cid = f"a{number}"
         if action == "admit":
-            held = {c for c in residency.order() if leases.get(c) or c in pinned}
             before = residency.order()
-            try:
-                evicted = residency.admit(cid, size)
-            except ResidencyFull as refusal:
+            held = {c for c in before if leases.get(c) or c in pinned}
+            if cid not in residency and size > BUDGET - sum(sizes[c] for c in held):
+                with pytest.raises(ResidencyFull):
+                    residency.admit(cid, size)
                 assert residency.order() == before
-                assert refusal.free < size
-            else:
-                assert not held & set(evicted)
-                # Eviction takes the least recently used of what is not held.
-                assert evicted == tuple(c for c in before if c not in held)[: len(evicted)]
-                leases.update(dict.fromkeys(evicted, 0))
+                continue
+            evicted = residency.admit(cid, size)
+            sizes.setdefault(cid, size)
+            # Eviction takes the least recently used of what is not held, and of those no more than needed.
+            assert evicted == tuple(c for c in before if c not in held)[: len(evicted)]
+            for victim in evicted:
+                del sizes[victim]
+                leases[victim] = 0
         elif cid in residency:
             if action == "lease":
                 residency.lease(cid)
@@ -50,9 +54,10 @@ def test_budget_holds_and_held_adapters_stay(actions):
                 (pinned.add if action == "pin" else pinned.discard)(cid)
             elif action == "drop":
                 residency.drop(cid)
+                del sizes[cid]
                 leases[cid] = 0
                 pinned.discard(cid)
-        assert residency.used <= BUDGET
+        assert residency.used == sum(sizes.values()) <= BUDGET
         assert all(residency.leases(c) == leases.get(c, 0) for c in residency.order())
 
 
@@ -76,7 +81,14 @@ def test_adapter_above_the_whole_budget_is_refused_with_nothing_evicted():
 
 
 @pytest.mark.parametrize(
-    "module", ["adapters.residency", "adapters.tensor_file", "adapters.lora_config", "engine.scheduler", "engine.lanes"]
+    "module",
+    [
+        "adapters.residency",
+        "adapters.tensor_file",
+        "adapters.lora_config",
+        "engine.scheduler",
+        "engine.lanes",
+    ],
 )
 def test_policies_need_no_torch(module):
     """SPEC 4.9: the decisions are pure, so they can be tested and reused without a tensor library."""

@@ -16,7 +16,8 @@ PROMPTS = [[65 + i, 66, 67 + (i * i) % 50, *range(70, 70 + 3 * i)] for i in rang
 
 
 def greedy(runner, batch, steps):
-    """Tokens and logits of each (prompt, adapter) of a batch decoded together; logits are (steps+1, vocab)."""
+    """Tokens and logits of each (prompt, adapter) of a batch decoded together; logits are (steps+1,
+    vocab)."""
     caches = [runner.new_cache(len(prompt) + steps + 1) for prompt, _ in batch]
     logits = [[runner.prefill(p, c, a)] for (p, a), c in zip(batch, caches, strict=True)]
     for _ in range(steps):

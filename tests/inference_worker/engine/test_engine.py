@@ -1,4 +1,5 @@
-"""The step loop on a real (tiny) model: the same answer in any company, and nothing kept of what has ended."""
+"""The step loop on a real (tiny) model: the same answer in any company, and nothing kept of what has
+ended."""
 
 import threading
 
@@ -12,7 +13,9 @@ from inference_worker.engine.sequence import Failed, Finished, SamplingParams, T
 from tests.inference_worker.adapters.peft_folders import END
 from tests.inference_worker.engine.decoding import PROMPTS, greedy, load_adapter
 
-LIMITS = SchedulerLimits(running=8, waiting=64, total_positions=4096, sequence_positions=512, prefill_tokens=16)
+LIMITS = SchedulerLimits(
+    running=8, waiting=64, total_positions=4096, sequence_positions=512, prefill_tokens=16
+)
 WAIT_SECONDS = 30
 
 

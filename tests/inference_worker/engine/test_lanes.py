@@ -1,4 +1,5 @@
-"""Lane assignment: every wanted row is served once by a lane that holds its adapter, with the fewest copies."""
+"""Lane assignment: every wanted row is served once by a lane that holds its adapter, with the fewest
+copies."""
 
 from collections import Counter
 

@@ -62,7 +62,9 @@ VARIANTS = {
         random_pairs(
             12,
             8,
-            rank_of=lambda layer, module: {"q_proj": 4}.get(module, 3 if (layer, module) == (1, "up_proj") else 8),
+            rank_of=lambda layer, module: {"q_proj": 4}.get(
+                module, 3 if (layer, module) == (1, "up_proj") else 8
+            ),
         ),
         config_dict(rank_pattern=RANK_PATTERN, alpha_pattern={"down_proj": 3.5}),
     ),

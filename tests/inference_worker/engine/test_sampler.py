@@ -1,4 +1,5 @@
-"""Sampling: greedy takes the largest, the nucleus is the nucleus, and a draw depends on seed and place alone."""
+"""Sampling: greedy takes the largest, the nucleus is the nucleus, and a draw depends on seed and place
+alone."""
 
 from collections import Counter
 
@@ -36,7 +37,9 @@ def test_no_temperature_takes_the_largest(temperature):
     assert {sample(LOGITS, params(temperature=temperature, seed=s), s) for s in range(50)} == {1}
 
 
-@pytest.mark.parametrize(("top_p", "kept"), [(1.0, {0, 1, 2, 3}), (0.9, {1, 2, 3}), (0.7, {1, 3}), (0.4, {1}), (0.0, {1})])
+@pytest.mark.parametrize(
+    ("top_p", "kept"), [(1.0, {0, 1, 2, 3}), (0.9, {1, 2, 3}), (0.7, {1, 3}), (0.4, {1}), (0.0, {1})]
+)
 def test_nucleus_is_the_smallest_set_that_reaches_top_p(top_p, kept):
     """SPEC 4.20"""
     assert {sample(LOGITS, params(top_p=top_p, seed=3), i) for i in range(400)} == kept

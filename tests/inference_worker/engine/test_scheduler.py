@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong, Scheduler, SchedulerLimits
 from inference_worker.engine.sequence import Admission
 
-LIMITS = SchedulerLimits(running=4, waiting=1000, total_positions=120, sequence_positions=100, prefill_tokens=16)
+LIMITS = SchedulerLimits(
+    running=4, waiting=1000, total_positions=120, sequence_positions=100, prefill_tokens=16
+)
 REQUESTS = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(1, 60), st.integers(1, 40)), max_size=30)
 
 
