@@ -100,7 +100,7 @@ class IpfsDaemon:
     @contextmanager
     def _call(self) -> Iterator[ipfshttpclient.Client]:
         # The client passes an argument that urllib3 3 will refuse; we pin urllib3 2 and silence that warning.
-        # Set at each call, because `catch_warnings` elsewhere may drop it, and here it is unsafe among threads.
+        # Set at each call: `catch_warnings` elsewhere may drop it, and here it is unsafe among threads.
         warnings.filterwarnings("ignore", message="The 'strict' parameter", category=FutureWarning)
         try:
             yield self._client()
