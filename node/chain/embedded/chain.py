@@ -79,6 +79,7 @@ class EmbeddedChain:
         self._recent: OrderedDict[bytes, MinedBlock] = OrderedDict()
         recorded = read_setting(self.connection, "chain_id")
         if recorded is not None and int(recorded) != chain_id:
+            self.connection.close()
             raise ConfigError("the file holds another chain", recorded=int(recorded), asked=chain_id)
         self._chain = self._create(funded, timestamp) if recorded is None else self._class(self.pairs)
         self.head: Header = self._chain.chaindb.get_canonical_head()

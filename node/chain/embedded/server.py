@@ -25,10 +25,12 @@ from node.chain.embedded.reading import READING
 from node.chain.embedded.subscriptions import Subscriptions
 from node.chain.embedded.writing import WRITING
 from node.errors import NotFound
+from protocol.canonical import parse_json
 
 log = structlog.get_logger(component="chain")
 
 MAX_BODY_BYTES = 4 << 20
+MAX_JSON_DEPTH = 32
 MAX_BATCH = 100
 MAX_WAITING = 1000
 MAX_QUEUED_NOTICES = 10_000
@@ -43,10 +45,14 @@ def encode(answer: Json) -> str:
 
 
 def parse(body: bytes | str) -> Json:
-    """The request, or error -32700 for what is not JSON (or nests or counts beyond reason)."""
+    """The request, or error -32700 for what is not JSON, or nests or counts beyond reason.
+
+    The depth is checked before the parser sees it: py-evm raises Python's recursion limit so far that the
+    standard parser would overrun the stack.
+    """
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return parse_json(body.encode() if isinstance(body, str) else body, MAX_BODY_BYTES, MAX_JSON_DEPTH)
+    except ValueError as error:
         raise RpcError(PARSE_ERROR, "parse error") from error
 
 
