@@ -203,7 +203,8 @@ async def health(request: web.Request) -> web.Response:
     adapters = tuple(AdapterInfo(state.cid, state.state) for state in services.loader.states())
     statuses = await _in_thread(services.loading, services.jobs.statuses)
     jobs = tuple(status.job_id for status in statuses if status.state in ("queued", "running"))
-    report = WorkerHealth("ok", services.base, from_hex(services.profile_id, 32), adapters, jobs)
+    state = "draining" if services.engine.load().closing else "ok"
+    report = WorkerHealth(state, services.base, from_hex(services.profile_id, 32), adapters, jobs)
     return web.json_response(report.to_json())
 
 

@@ -59,11 +59,13 @@ class _Live:
 
 @dataclass(frozen=True)
 class EngineLoad:
-    """How busy the engine is: sequences running and waiting, positions reserved."""
+    """How busy the engine is: sequences running and waiting, positions reserved, and whether it takes no
+    more."""
 
     running: int
     waiting: int
     reserved_positions: int
+    closing: bool
 
 
 class Engine:
@@ -127,7 +129,8 @@ class Engine:
         """A snapshot for health and metrics."""
         with self._wake:
             s = self._scheduler
-            return EngineLoad(s.running_count, s.waiting_count + len(self._submitted), s.reserved_positions)
+            waiting = s.waiting_count + len(self._submitted)
+            return EngineLoad(s.running_count, waiting, s.reserved_positions, self._closing)
 
     def _loop(self) -> None:
         while self._take_messages():

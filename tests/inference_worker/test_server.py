@@ -414,6 +414,15 @@ async def test_generation_goes_on_while_an_answer_is_attributed(worker):
     assert AttributeResult.from_json(json.loads(body)).lanes[0].unattributed == 2
 
 
+async def test_a_draining_worker_says_so_and_refuses_new_work(worker):
+    """SPEC 4.27"""
+    worker.services.engine.close(0)
+    status, reply = await worker.generate()
+    assert (status, reply["code"]) == (503, "worker_busy")
+    _, body = await worker.call("GET", "/health")
+    assert json.loads(body)["status"] == "draining"
+
+
 async def test_tokenize_sees_what_generation_sees(worker):
     """SPEC 4.24"""
     status, body = await worker.call(

@@ -1,0 +1,22 @@
+"""`python -m inference_worker`: one worker process on one Unix socket."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Nothing is ever fetched from a model hub; must be set before transformers is imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from inference_worker.app import run
+from inference_worker.config import parse_arguments
+
+
+def main() -> int:
+    """Run the command line."""
+    return run(parse_arguments(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

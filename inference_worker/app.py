@@ -1,0 +1,150 @@
+"""The composition root: builds every part of a worker from its configuration, serves, and takes it down in
+order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+import torch
+from aiohttp import web
+
+from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.base.fingerprint import read_record
+from inference_worker.base.load import check_files, load_tokenizer
+from inference_worker.blobs.node_blobs import NodeBlobs
+from inference_worker.config import WorkerConfig
+from inference_worker.engine.engine import Engine
+from inference_worker.engine.linear import choose_linear
+from inference_worker.engine.model_runner import ModelRunner
+from inference_worker.engine.profile import profile_id
+from inference_worker.engine.prompt import PromptEncoder
+from inference_worker.engine.scheduler import SchedulerLimits
+from inference_worker.engine.weights import read_weights
+from inference_worker.errors import NodeUnreachable
+from inference_worker.server import Fences, Services, create_app
+from inference_worker.training.jobs import JobRunner
+from protocol.wire import AttributeRequest, AttributeResult, BaseInfo
+
+log = structlog.get_logger()
+
+LOADING_THREADS = 4
+
+
+def run(config: WorkerConfig) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    asyncio.run(serve(config))
+    return 0
+
+
+async def serve(config: WorkerConfig) -> None:
+    """Build, listen, say so on stdout, and drain when asked to stop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(services_of(config))
+        await stack.enter_async_context(listening(config, services))
+        ready = {"event": "ready", "socket": str(config.socket), "profile_id": services.profile_id}
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+        await stopping.wait()
+        log.info("worker_draining")
+        drained = await asyncio.to_thread(services.engine.close, config.drain_seconds)
+        log.info("worker_stopped", drained=drained)
+
+
+@asynccontextmanager
+async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
+    """Everything behind the routes; closed again on the way out."""
+    torch.set_num_threads(config.threads)
+    token = config.token_file.read_text(encoding="utf-8").strip()
+    record = read_record(config.base)
+    check_files(config.base, record)
+    base = BaseInfo(str(record["fingerprint"]), str(record["tokenizer_digest"]), str(record["name"]))
+    kernel, linear = choose_linear()
+    weights = read_weights(config.base, linear)
+    blobs = NodeBlobs(str(config.node_socket), token)
+    tokenizer = load_tokenizer(config.base)
+    prompts = PromptEncoder(tokenizer, weights.shape.vocab)
+    loader = AdapterLoader(blobs.get, weights.shape, base.fingerprint, config.adapter_bytes, time.monotonic)
+    limits = limits_of(config, weights.shape.positions)
+    end_tokens = frozenset({int(tokenizer.eos_token_id)})
+    engine = Engine(ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine)
+    jobs = JobRunner(config.data, config.base, str(config.node_socket), config.token_file, config.threads)
+    with ThreadPoolExecutor(LOADING_THREADS) as loading, ThreadPoolExecutor(1) as attributing:
+        services = Services(
+            token=token,
+            base=base,
+            profile_id=profile_id(kernel, limits.prefill_tokens),
+            prompts=prompts,
+            loader=loader,
+            engine=engine,
+            attributor=NoAttribution(),
+            jobs=jobs,
+            loading=loading,
+            attributing=attributing,
+            fences=Fences(),
+        )
+        engine.start()
+        jobs.start()
+        try:
+            yield services
+        finally:
+            engine.close(0)
+            jobs.close()
+
+
+class NoAttribution:
+    """Answers that this worker traces no sources."""
+
+    def attribute(self, request: AttributeRequest) -> AttributeResult:
+        """Refuse."""
+        raise NodeUnreachable(request.index_cid, "this worker traces no sources")
+
+
+def limits_of(config: WorkerConfig, positions: int) -> SchedulerLimits:
+    """The scheduler's bounds; no sequence may outgrow the base's own positions."""
+    return SchedulerLimits(
+        running=config.running,
+        waiting=config.waiting,
+        total_positions=config.total_positions,
+        sequence_positions=positions,
+    )
+
+
+@asynccontextmanager
+async def listening(config: WorkerConfig, services: Services) -> AsyncIterator[None]:
+    """Serve on the Unix socket, which only this user may open."""
+    # A client that goes away must cancel its handler, or its sequence would run on to the end.
+    runner = web.AppRunner(create_app(services), handler_cancellation=True, access_log=None)
+    await runner.setup()
+    clear_socket(config.socket)
+    previous = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, str(config.socket)).start()
+    finally:
+        os.umask(previous)
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+        clear_socket(config.socket)
+
+
+def clear_socket(path: Path) -> None:
+    """Remove the socket that a killed worker left behind; anything else at this path is left, and binding
+    fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_socket():
+        path.unlink()
