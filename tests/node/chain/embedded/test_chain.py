@@ -179,10 +179,19 @@ def test_gas_below_the_calldata_floor_is_refused(devnet: LocalDevnet) -> None:
 addresses = st.sampled_from([b"\1" * 20, b"\2" * 20, b"\3" * 20])
 words = st.sampled_from([b"\1" * 32, b"\2" * 32])
 wanted_logs = st.builds(
-    LogFilter, st.frozensets(addresses, max_size=2), st.lists(st.frozensets(words, max_size=2), max_size=4).map(tuple)
+    LogFilter,
+    st.frozensets(addresses, max_size=2),
+    st.lists(st.frozensets(words, max_size=2), max_size=4).map(tuple),
 )
 rows = st.builds(
-    LogRow, st.just(0), st.just(0), st.just(0), st.just(b"\0" * 32), addresses, st.lists(words, max_size=4).map(tuple), st.just(b"")
+    LogRow,
+    st.just(0),
+    st.just(0),
+    st.just(0),
+    st.just(b"\0" * 32),
+    addresses,
+    st.lists(words, max_size=4).map(tuple),
+    st.just(b""),
 )
 
 
@@ -264,7 +273,9 @@ def test_a_call_on_an_idle_chain_sees_the_present(devnet: LocalDevnet) -> None:
     assert token.functions.clock().call(block_identifier=number(devnet)) == head
 
 
-def test_a_revert_of_the_chain_restores_every_account_and_forgets_what_came_after(devnet: LocalDevnet) -> None:
+def test_a_revert_of_the_chain_restores_every_account_and_forgets_what_came_after(
+    devnet: LocalDevnet,
+) -> None:
     """SPEC 0.46"""
     send(devnet, 0, 1, ETHER)
     kept_balances, kept_head = balances(devnet), block(devnet)
@@ -281,7 +292,9 @@ def test_a_revert_of_the_chain_restores_every_account_and_forgets_what_came_afte
     assert devnet.rpc("evm_revert", taken) is False
     assert devnet.rpc("evm_revert", later) is False
     again = send(devnet, 3, 4, 9)
-    assert devnet.rpc("eth_getTransactionReceipt", again)["blockNumber"] == hex(int(kept_head["number"], 16) + 1)
+    assert devnet.rpc("eth_getTransactionReceipt", again)["blockNumber"] == hex(
+        int(kept_head["number"], 16) + 1
+    )
     assert int(block(devnet)["timestamp"], 16) < int(kept_head["timestamp"], 16) + 10_000
 
 

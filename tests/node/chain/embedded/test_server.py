@@ -111,7 +111,9 @@ WRONG_PARAMS = [
 
 
 @pytest.mark.parametrize("call", WRONG_PARAMS, ids=lambda call: f"{call[0]}-{str(call[1:])[:25]}")
-async def test_wrong_params_are_refused_before_the_chain_sees_them(client: Client, call: tuple[Any, ...]) -> None:
+async def test_wrong_params_are_refused_before_the_chain_sees_them(
+    client: Client, call: tuple[Any, ...]
+) -> None:
     """SPEC 0.49"""
     answer = await post(client, request(*call))
     assert answer["error"]["code"] == INVALID_PARAMS, answer
@@ -157,7 +159,9 @@ async def test_an_oversized_body_is_refused(client: Client) -> None:
     assert (await post(client, request("eth_chainId")))["result"] == "0x7a69"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8545", "127.0.0.1.evil.example", "", "[::", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8545", "127.0.0.1.evil.example", "", "[::", "10.0.0.1"]
+)
 async def test_a_foreign_host_is_refused(client: Client, host: str) -> None:
     """SPEC 0.50: what a browser sends after DNS rebinding."""
     body = json.dumps(request("eth_accounts"))
