@@ -1,0 +1,256 @@
+"""The deployed suite on an in-process py-evm chain, and the actors who use it.
+
+Contracts come from the committed artifacts by the same plan as any deployment. Time is the test's: a block has the
+time it is given, else one second more than its parent. Signatures are made by the node's own signer over digests of
+`protocol`, so that each accepted one is also a check of the two against each other.
+"""
+
+import ast
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from eth_tester import EthereumTester, PyEVMBackend
+from eth_tester.exceptions import TransactionFailed
+from eth_utils.address import to_checksum_address
+from web3 import EthereumTesterProvider, Web3
+from web3.contract import Contract
+from web3.contract.contract import ContractFunction
+from web3.logs import DISCARD
+
+from node.chain.deployment import load_artifact
+from node.chain.keccak import keccak
+from node.chain.reverts import decode_revert, packaged_shapes
+from node.chain.signer import Signer, authorization_digest, signer_of, staking_domain
+from protocol.eip712 import Domain, channels_domain, receipts_domain
+from protocol.types import Address
+from scripts.deployment_plan import DEVNET, OPEN, Settings, deploy_with_web3
+
+BIRTH = 2_000_000_000  # later than the wall clock, which py-evm would otherwise follow
+GAS = 8_000_000
+ETHER = 10**18
+ACTORS = (
+    "deployer",
+    "payer",
+    "node",
+    "other_node",
+    "contributor",
+    "curator",
+    "model_owner",
+    "staker",
+    "other_staker",
+    "challenger",
+    "stranger",
+    "hot_signer",
+)
+SETTINGS = replace(DEVNET, epoch_length=100, challenge_window=50, genesis=BIRTH, unbonding_period=300)
+
+
+class Reverted(Exception):
+    """A call reverted with a declared error and its values."""
+
+    def __init__(self, name: str, values: tuple[Any, ...]) -> None:
+        super().__init__(name, values)
+        self.name = name
+        self.values = values
+
+
+@dataclass(frozen=True)
+class Mined:
+    """A successful transaction: its gas, its block's time, its receipt."""
+
+    gas: int
+    time: int
+    receipt: Any
+
+
+def key_of(name: str) -> bytes:
+    return keccak(f"test actor {name}".encode())
+
+
+class World:
+    """One chain, one deployment. `gas` keeps the largest gas seen by (contract, function)."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.signers: dict[str, Signer] = {name: signer_of(key_of(name)) for name in ACTORS}
+        state = {
+            bytes.fromhex(signer.address[2:]): {"balance": 10**9 * ETHER, "nonce": 0, "code": b"", "storage": {}}
+            for signer in self.signers.values()
+        }
+        parameters = PyEVMBackend.generate_genesis_params({"timestamp": BIRTH - 20, "gas_limit": 60_000_000})
+        self.tester = EthereumTester(PyEVMBackend(genesis_parameters=parameters, genesis_state=state))
+        for name in ACTORS:
+            self.tester.add_account("0x" + key_of(name).hex())
+        self.web3 = Web3(EthereumTesterProvider(self.tester))
+        self.web3.eth.default_account = self.address("deployer")  # py-evm makes even a caller hold gas money
+        self.record = deploy_with_web3(self.web3, self.address("deployer"), settings)
+        self.settings = settings
+        self.gas: dict[tuple[str, str], int] = {}
+        self.pass_to(BIRTH)
+
+    def address(self, actor: str) -> str:
+        """An actor's checksum address, as web3 wants it."""
+        return str(to_checksum_address(self.signers[actor].address))
+
+    @staticmethod
+    def checksum(address: str) -> str:
+        """Any address as web3 wants it."""
+        return str(to_checksum_address(address))
+
+    def plain(self, actor: str) -> Address:
+        """An actor's lower-case address, as `protocol` wants it."""
+        return self.signers[actor].address
+
+    def contract(self, name: str) -> Contract:
+        address = to_checksum_address(self.record["contracts"][name])
+        return self.web3.eth.contract(address=address, abi=load_artifact(name).abi)
+
+    @cached_property
+    def token(self) -> Contract:
+        return self.contract("OpenToken")
+
+    @cached_property
+    def channels(self) -> Contract:
+        return self.contract("PaymentChannels")
+
+    @cached_property
+    def settlement(self) -> Contract:
+        return self.contract("EpochSettlement")
+
+    @cached_property
+    def distributor(self) -> Contract:
+        return self.contract("RewardDistributor")
+
+    @cached_property
+    def staking(self) -> Contract:
+        return self.contract("NodeStaking")
+
+    @cached_property
+    def faults(self) -> Contract:
+        return self.contract("FaultProofs")
+
+    @cached_property
+    def parameters(self) -> Contract:
+        return self.contract("ProtocolParameters")
+
+    @property
+    def now(self) -> int:
+        """The head's time."""
+        return int(self.web3.eth.get_block("latest")["timestamp"])
+
+    def pass_to(self, time: int) -> None:
+        """Mines an empty block of that time."""
+        self._set_next(time)
+        self.tester.mine_block()
+        assert self.now == time
+
+    def send(self, call: ContractFunction, sender: str, at: int | None = None) -> Mined:
+        """Mines the call; `at` is its block's time. Raises Reverted."""
+        if at is not None:
+            self._set_next(at)
+        source = {"from": self.address(sender), "gas": GAS}
+        digest = call.transact(source)
+        receipt = self.web3.eth.get_transaction_receipt(digest)
+        time = int(self.web3.eth.get_block(receipt["blockNumber"])["timestamp"])
+        assert at is None or time == at
+        if receipt["status"] == 0:
+            self._raise_reason(call, source)
+        name = self._name_of(call.address), call.fn_name
+        self.gas[name] = max(self.gas.get(name, 0), receipt["gasUsed"])
+        return Mined(receipt["gasUsed"], time, receipt)
+
+    def call(self, call: ContractFunction, sender: str = "stranger") -> Any:
+        """The answer in the head's state and time. Raises Reverted."""
+        try:
+            return call.call({"from": self.address(sender)})
+        except TransactionFailed as error:
+            raise _decoded(error) from None
+
+    def events(self, mined: Mined, contract: Contract, name: str) -> list[dict[str, Any]]:
+        return [dict(log["args"]) for log in contract.events[name]().process_receipt(mined.receipt, errors=DISCARD)]
+
+    def balance(self, who: str) -> int:
+        """OPEN of an actor or of an address."""
+        address = self.address(who) if who in self.signers else to_checksum_address(who)
+        return int(self.token.functions.balanceOf(address).call())
+
+    def fund(self, actor: str, amount: int, spender: Contract) -> None:
+        """Gives an actor OPEN and lets `spender` take as much."""
+        if actor != "deployer":
+            self.send(self.token.functions.transfer(self.address(actor), amount), "deployer")
+        self.send(self.token.functions.approve(spender.address, 2**256 - 1), actor)
+
+    def stake(self, node: str, amount: int = 1_000 * OPEN, staker: str | None = None) -> None:
+        staker = staker or node
+        self.fund(staker, amount, self.staking)
+        self.send(self.staking.functions.stake(self.address(node), amount), staker)
+
+    def authorize(self, node: str, signer: str) -> None:
+        """Makes `signer` sign for `node`, with its consent."""
+        deadline = self.now + 1_000
+        digest = authorization_digest(self.plain(node), self.plain(signer), deadline, self.staking_domain)
+        proof = self.signers[signer].sign_digest(digest)
+        self.send(self.staking.functions.authorizeSigner(self.address(signer), deadline, proof), node)
+
+    @property
+    def chain_id(self) -> int:
+        return int(self.record["chainId"])
+
+    @property
+    def receipts_domain(self) -> Domain:
+        return receipts_domain(self.chain_id, Address(self.record["contracts"]["EpochSettlement"]))
+
+    @property
+    def channels_domain(self) -> Domain:
+        return channels_domain(self.chain_id, Address(self.record["contracts"]["PaymentChannels"]))
+
+    @property
+    def staking_domain(self) -> Domain:
+        return staking_domain(self.chain_id, Address(self.record["contracts"]["NodeStaking"]))
+
+    def _set_next(self, time: int) -> None:
+        assert time > self.now, f"block time {time} is not after {self.now}"
+        chain = self.tester.backend.chain
+        chain.header = chain.header.copy(timestamp=time)
+
+    def _raise_reason(self, call: ContractFunction, source: dict[str, Any]) -> None:
+        # A reverted transaction changed nothing, so the head gives it the same state and the same time again.
+        try:
+            call.call({"from": source["from"]})
+        except TransactionFailed as error:
+            raise _decoded(error) from None
+        raise AssertionError(f"{call.fn_name} reverted in its transaction and not in a call; out of gas?")
+
+    def _name_of(self, address: str) -> str:
+        known = {at: name for name, at in self.record["contracts"].items()}
+        return known.get(address.lower(), address)
+
+
+def _decoded(error: TransactionFailed) -> Reverted:
+    text = str(error.args[0]).removeprefix("execution reverted: ")
+    if not text.startswith("b'") and not text.startswith('b"'):
+        return Reverted(text, ())
+    found = decode_revert(ast.literal_eval(text), packaged_shapes())
+    return Reverted(found.name, tuple(found.values))
+
+
+@contextmanager
+def reverts(name: str, *values: Any) -> Iterator[None]:
+    """The block reverts with this error; with `values` given, also with exactly these values."""
+    try:
+        yield
+    except Reverted as found:
+        assert found.name == name, f"reverted with {found.name}{found.values}, not {name}"
+        if values:
+            expected = tuple(v.lower() if isinstance(v, str) else v for v in values)
+            actual = tuple(v.lower() if isinstance(v, str) else v for v in found.values)
+            assert actual == expected, f"{name}{actual}, not {expected}"
+        return
+    raise AssertionError(f"nothing reverted, expected {name}")
+
+
+def dump_gas(world: World) -> dict[str, int]:
+    return json.loads(json.dumps({f"{c}.{f}": gas for (c, f), gas in sorted(world.gas.items())}))
