@@ -132,7 +132,7 @@ class Pipeline:
         self, job_id: bytes, key: str, payer: Payer, request: InferenceRequest, abandoned: StoredJob | None
     ) -> StoredJob:
         """The first durable step: the job, with its worst-case price reserved."""
-        model = self._catalog.find(request.model)
+        model = await asyncio.to_thread(self._catalog.find, request.model)
         prompt_tokens = await self._dispatcher.count_tokens(model, request.order)
         job = StoredJob(
             request_id=job_id,

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from node.errors import Unavailable, WorkerUnreachable
+from node.errors import IntegrityError, Unavailable, WorkerUnreachable
 from node.log import get_logger
 from node.serving.model import ServedModel
 from node.serving.order import Order
@@ -59,7 +59,8 @@ class _Member:
             if self.health is None or now - self.checked_at > HEALTH_SECONDS:
                 try:
                     self.health = await self.worker.health()
-                except Unavailable:
+                except (Unavailable, IntegrityError) as error:
+                    log.warning("worker_not_healthy", error=str(error))
                     self.health = None
                 self.checked_at = now
             return self.health

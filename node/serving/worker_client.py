@@ -7,11 +7,11 @@ bound.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -28,6 +28,7 @@ from node.serving.order import Order
 from node.serving.sse import EventParser
 from protocol.canonical import parse_json
 from protocol.errors import ProtocolError
+from protocol.fields import Fields
 from protocol.wire import (
     AttributeRequest,
     AttributeResult,
@@ -41,6 +42,8 @@ from protocol.wire import (
     TokenizeResult,
     WorkerHealth,
 )
+
+T = TypeVar("T")
 
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 CONNECT_SECONDS = 5.0
@@ -90,12 +93,13 @@ class WorkerClient:
 
     async def health(self) -> WorkerHealth:
         """What the worker is and holds."""
-        return WorkerHealth.from_json(await self._json("GET", "/health"))
+        return await self._ask(WorkerHealth.from_json, "GET", "/health")
 
     async def tokenize(self, order: Order) -> tuple[int, ...]:
         """Token ids of the order's prompt, rendered by the base's chat template where it has messages."""
         request = TokenizeRequest(order.messages, order.prompt)
-        return TokenizeResult.from_json(await self._json("POST", "/tokenize", request.to_json())).ids
+        reply = await self._ask(TokenizeResult.from_json, "POST", "/tokenize", request.to_json())
+        return reply.ids
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenEvent | GenerateResult, None]:
         """Token events, then exactly one result."""
@@ -110,25 +114,25 @@ class WorkerClient:
         raise WorkerUnreachable("the worker ended the answer before it was done")
 
     async def attribute(self, request: AttributeRequest) -> AttributeResult:
-        return AttributeResult.from_json(await self._json("POST", "/attribute", request.to_json()))
+        return await self._ask(AttributeResult.from_json, "POST", "/attribute", request.to_json())
 
     async def submit_job(self, spec: JobSpec) -> str:
         """Start a training or evaluation; return its id. The same spec again starts nothing new."""
-        reply = await self._json("POST", "/jobs", spec.to_json())
-        return str(reply["job_id"])
+        return await self._ask(_job_id, "POST", "/jobs", spec.to_json())
 
     async def job(self, job_id: str) -> JobStatus:
-        return JobStatus.from_json(await self._json("GET", f"/jobs/{job_id}"))
+        return await self._ask(JobStatus.from_json, "GET", f"/jobs/{job_id}")
 
     async def cancel_job(self, job_id: str) -> None:
-        await self._json("DELETE", f"/jobs/{job_id}")
+        """Ask for the end of a job; one that has ended stays as it is."""
+        async with self._reply("DELETE", f"/jobs/{job_id}") as reply:
+            await _read(reply)
 
-    async def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def _ask(
+        self, read: Callable[[object], T], method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> T:
         async with self._reply(method, path, body) as reply:
-            value = _parse(await _read(reply))
-        if not isinstance(value, dict):
-            raise WorkerFailed("the worker's reply is not an object", path=path)
-        return value
+            return read(_parse(await _read(reply)))
 
     @asynccontextmanager
     async def _reply(
@@ -161,6 +165,11 @@ async def _read(reply: aiohttp.ClientResponse) -> bytes:
 
 def _parse(data: bytes) -> object:
     return parse_json(data, max_bytes=MAX_REPLY_BYTES)
+
+
+def _job_id(value: object) -> str:
+    fields = Fields(value, "job")
+    return fields.text("job_id", 128)
 
 
 def _event(name: str, data: str) -> TokenEvent | GenerateResult:

@@ -118,6 +118,14 @@ class Aggregator:
             return stored.epoch
         return None
 
+    def has_open(self) -> bool:
+        """Whether some stated epoch is not committed, or some committed one not final."""
+        committed = {stored.epoch: stored for stored in self._epochs.commitments()}
+        return any(
+            epoch not in committed or committed[epoch].final_block is None
+            for epoch in self._epochs.stated_epochs()
+        )
+
     def build(self, epoch: int, previous: StoredCommitment | None) -> Commitment:
         """The one commitment that an epoch's published statements allow, each checked against the chain."""
         statements = [self._statement(stored) for stored in self._epochs.statements(epoch)]

@@ -76,6 +76,10 @@ class Claimer:
             moved += self._claim(due[start : start + MAX_BATCH])
         return moved
 
+    def has_claimable(self) -> bool:
+        """Whether some voucher would still move money."""
+        return any(claimable(self._channels.refresh(one.channel_id), one) for one in self._store.vouchers())
+
     def _is_due(self, voucher: StoredVoucher, timing: Timing) -> bool:
         channel = self._channels.refresh(voucher.channel_id)
         if claimable(channel, voucher) == 0:

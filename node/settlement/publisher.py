@@ -58,13 +58,22 @@ class Publisher:
         """State every epoch that is over and has unstated money, oldest first; return how many were
         stated.
         """
+        return sum(self._settle(epoch) for epoch in self._funded_epochs() if epoch < current_epoch)
+
+    def has_unstated(self) -> bool:
+        """Whether some epoch's money waits for this node's statement."""
+        return any(self._funded(epoch) and not self._is_stated(epoch) for epoch in self._funded_epochs())
+
+    def _funded_epochs(self) -> list[int]:
         rollovers = self._epochs.rollovers()
-        due = {epoch_of_claim(claim, rollovers) for claim in self._epochs.claims()}
-        return sum(self._settle(epoch) for epoch in sorted(due) if epoch < current_epoch)
+        return sorted({epoch_of_claim(claim, rollovers) for claim in self._epochs.claims()})
+
+    def _funded(self, epoch: int) -> int:
+        return int(self._settlement.functions.funded(epoch, self._checksummed).call())
 
     def _settle(self, epoch: int) -> bool:
         functions = self._settlement.functions
-        funded: int = functions.funded(epoch, self._checksummed).call()
+        funded = self._funded(epoch)
         if funded == 0 or self._is_stated(epoch):
             return False
         if self._is_closed(epoch):

@@ -60,3 +60,10 @@ class Settlement:
             self._follow()
         self._aggregator.finalize_due(self._now())
         self._follow()
+
+    def open_work(self) -> bool:
+        """Whether anything this node knows of is not final yet: vouchers to claim, epochs to state or to
+        finalize.
+        """
+        self._follow()
+        return self._claimer.has_claimable() or self._publisher.has_unstated() or self._aggregator.has_open()

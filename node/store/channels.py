@@ -123,7 +123,8 @@ class ChannelStore:
     def put_session(self, session: StoredSession) -> None:
         self._db.execute(
             "INSERT INTO sessions (session_id, prefix, channel_id, signer, sealed_key, created_at,"
-            " revoked_at) VALUES (:session_id, :prefix, :channel_id, :signer, :sealed_key, :created_at, :revoked_at)",
+            " revoked_at) VALUES (:session_id, :prefix, :channel_id, :signer, :sealed_key,"
+            " :created_at, :revoked_at)",
             asdict(session),
         )
 

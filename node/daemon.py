@@ -1,0 +1,377 @@
+"""The composition root: every part of one node, built from plain values, started and stopped in order.
+
+Nothing below this module reads configuration. A node needs a chain by URL with the suite deployed on it;
+its worker process it starts itself unless told that one is already there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eth_account import Account
+
+from node.attribution.attributor import Attributor, Versions
+from node.blobs.store import BlobStore
+from node.chain.deployment import load_deployment
+from node.chain.events import EventFollower
+from node.chain.keccak import keccak
+from node.chain.rpc import Chain, connect
+from node.chain.signer import signer_of
+from node.chain.transactor import SendPolicy, Transactor
+from node.governance.parameters import ParameterMirror
+from node.governance.proposals import Proposals
+from node.log import get_logger
+from node.metrics import Registry
+from node.payments.acknowledge import Vouchers
+from node.payments.admission import Admissions
+from node.payments.channels import Channels
+from node.payments.session import Sessions, load_or_create_secret
+from node.pipeline import Pipeline
+from node.receipts.issuer import Issuer
+from node.receipts.log import ReceiptLog
+from node.rewards.claims import Claims
+from node.rewards.earnings import EarningsQuery
+from node.service import Loop, Service, start_all, stop_all
+from node.serving.dispatcher import Dispatcher
+from node.serving.model import Catalog
+from node.serving.worker_client import WorkerClient
+from node.serving.worker_process import WorkerPaths, WorkerProcess, worker_command
+from node.settlement.aggregator import Aggregator, Clock
+from node.settlement.claimer import Claimer
+from node.settlement.mirror import CONTRACTS, SettlementMirror
+from node.settlement.publisher import Publisher
+from node.settlement.service import Duties, Settlement
+from node.staking.position import Staking
+from node.store.blocks import BlockTable
+from node.store.channels import ChannelStore
+from node.store.database import Database, DatadirLock, lock_datadir, open_database
+from node.store.epochs import EpochStore
+from node.store.followed_blocks import FollowedBlocks
+from node.store.jobs import JobStore
+from node.store.receipts import ReceiptStore
+from node.store.transactions import TransactionStore
+from protocol.eip712 import channels_domain, receipts_domain
+from protocol.types import Address
+
+log = get_logger("daemon")
+
+RESUME_SECONDS = 30.0
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class DaemonSettings:
+    """Plain values for one node. Keys are 32 bytes and stay out of `repr`; times in seconds, amounts in wei.
+
+    `willing_to_lose` is what a payer who signs its own vouchers may owe at most; `voucher_validity` how
+    long a voucher stays claimable; `claim_margin` how long before that it is no longer taken.
+    """
+
+    data_dir: Path
+    chain_url: str
+    deployment: Path
+    worker: WorkerPaths
+    operator_key: bytes = field(repr=False)
+    receipt_key: bytes = field(repr=False)
+    spawn_worker: bool = True
+    worker_restart: float = 1.0
+    chain_wait: float = 30.0
+    chain_poll: float = 1.0
+    confirmations: int = 0
+    settlement_poll: float = 2.0
+    claim_vouchers: bool = True
+    aggregate: bool = True
+    claim_lead: int | None = None
+    willing_to_lose: int = 10**18
+    voucher_validity: int = 30 * DAY
+    claim_margin: int | None = None
+
+
+class ChainTime:
+    """Unix seconds as contracts will see them, without asking the chain each time.
+
+    A chain whose clock was moved ahead of the wall is believed; how far it is ahead is read at each refresh.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._ahead = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the head's time."""
+        self._ahead = max(0, self._chain.head().timestamp - int(time.time()))
+
+    def __call__(self) -> int:
+        return int(time.time()) + self._ahead
+
+
+@dataclass
+class Core:
+    """Every part of a running node, for whoever serves or commands it."""
+
+    settings: DaemonSettings
+    node: Address
+    metrics: Registry
+    database: Database
+    blobs: BlobStore
+    chain: Chain
+    clock: ChainTime
+    transactor: Transactor
+    parameters: ParameterMirror
+    channels: Channels
+    sessions: Sessions
+    vouchers: Vouchers
+    worker: WorkerClient
+    dispatcher: Dispatcher
+    versions: Versions
+    catalog: Catalog
+    issuer: Issuer
+    receipts: ReceiptLog
+    pipeline: Pipeline
+    follow: Callable[[], None]
+    settlement: Settlement
+    claims: Claims
+    earnings: EarningsQuery
+    proposals: Proposals
+    staking: Staking
+
+
+CatalogOf = Callable[[Database, BlobStore, Chain], Catalog]
+ServicesOf = Callable[[Core], Sequence[Service]]
+
+
+def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
+    """Open the database, connect to the chain and put every part together. Nothing runs yet."""
+    database = open_database(settings.data_dir / "node.sqlite")
+    blobs = BlobStore(BlockTable(database))
+    chain = connect(settings.chain_url, load_deployment(settings.deployment), settings.chain_wait)
+    account = Account.from_key(settings.operator_key)
+    node = signer_of(settings.operator_key).address
+    clock = ChainTime(chain)
+    transactor = Transactor(
+        chain, account, TransactionStore(database), SendPolicy(confirmations=settings.confirmations)
+    )
+    follow = _follower(database, chain, node)
+    epochs = EpochStore(database)
+    parameters = ParameterMirror(chain.contract("ProtocolParameters"))
+    times = _settlement_times(chain)
+    channels, sessions, vouchers = _payments(settings, database, chain, node, clock, times)
+    worker = WorkerClient(settings.worker.socket, settings.worker.token_file)
+    dispatcher = Dispatcher([worker], JobStore(database))
+    versions = Versions(blobs)
+    catalog = catalog_of(database, blobs, chain)
+    domain = receipts_domain(chain.chain_id, chain.deployment.address("EpochSettlement"))
+    issuer = Issuer(database, domain, signer_of(settings.receipt_key), node, keccak, clock)
+    pipeline = Pipeline(
+        catalog,
+        Admissions(database, channels, sessions, vouchers, settings.willing_to_lose),
+        dispatcher,
+        Attributor(dispatcher, versions),
+        versions,
+        parameters,
+        issuer,
+        vouchers,
+        JobStore(database),
+        node,
+        keccak,
+        clock,
+    )
+    claims = Claims(chain, transactor, epochs, blobs, keccak, follow)
+    return Core(
+        settings=settings,
+        node=node,
+        metrics=Registry(),
+        database=database,
+        blobs=blobs,
+        chain=chain,
+        clock=clock,
+        transactor=transactor,
+        parameters=parameters,
+        channels=channels,
+        sessions=sessions,
+        vouchers=vouchers,
+        worker=worker,
+        dispatcher=dispatcher,
+        versions=versions,
+        catalog=catalog,
+        issuer=issuer,
+        receipts=ReceiptLog(database),
+        pipeline=pipeline,
+        follow=follow,
+        settlement=_settlement(
+            settings, chain, transactor, database, blobs, channels, parameters, node, clock, times, follow
+        ),
+        claims=claims,
+        earnings=EarningsQuery(database, claims),
+        proposals=Proposals(chain.contract("OpenGovernor"), transactor, chain.deployment.block),
+        staking=Staking(chain.contract("NodeStaking"), chain.contract("OpenToken"), transactor),
+    )
+
+
+def _follower(database: Database, chain: Chain, node: Address) -> Callable[[], None]:
+    """Catch up with the settlement's events; callable from any thread, one at a time."""
+    follower = EventFollower(
+        chain,
+        CONTRACTS,
+        [SettlementMirror(EpochStore(database), node)],
+        FollowedBlocks(database, "settlement"),
+    )
+    lock = threading.Lock()
+
+    def follow() -> None:
+        with lock:
+            follower.poll()
+
+    return follow
+
+
+def _settlement_times(chain: Chain) -> Clock:
+    functions = chain.contract("EpochSettlement").functions
+    return Clock(
+        genesis=functions.genesis().call(),
+        length=functions.epochLength().call(),
+        challenge_window=functions.challengeWindow().call(),
+    )
+
+
+def _payments(
+    settings: DaemonSettings,
+    database: Database,
+    chain: Chain,
+    node: Address,
+    clock: ChainTime,
+    times: Clock,
+) -> tuple[Channels, Sessions, Vouchers]:
+    store = ChannelStore(database)
+    sessions = Sessions(store, load_or_create_secret(settings.data_dir / "session.secret"))
+    channels = Channels(
+        chain.contract("PaymentChannels"),
+        store,
+        ReceiptStore(database),
+        JobStore(database),
+        node,
+        keccak,
+        clock,
+    )
+    domain = channels_domain(chain.chain_id, chain.deployment.address("PaymentChannels"))
+    # A voucher taken now is claimed at the latest at the end of this epoch; a second epoch is the margin
+    # for trouble.
+    margin = settings.claim_margin if settings.claim_margin is not None else 2 * times.length
+    vouchers = Vouchers(channels, store, sessions, domain, keccak, clock, settings.voucher_validity, margin)
+    return channels, sessions, vouchers
+
+
+def _settlement(
+    settings: DaemonSettings,
+    chain: Chain,
+    transactor: Transactor,
+    database: Database,
+    blobs: BlobStore,
+    channels: Channels,
+    parameters: ParameterMirror,
+    node: Address,
+    clock: ChainTime,
+    times: Clock,
+    follow: Callable[[], None],
+) -> Settlement:
+    epochs = EpochStore(database)
+    lead = settings.claim_lead if settings.claim_lead is not None else max(1, times.length // 4)
+    return Settlement(
+        follow,
+        Claimer(chain, channels, ChannelStore(database), transactor, clock),
+        Publisher(chain, transactor, epochs, ReceiptStore(database), blobs, parameters.at, node, keccak),
+        Aggregator(chain, transactor, epochs, blobs, node, keccak, times),
+        times,
+        clock,
+        Duties(settings.claim_vouchers, settings.aggregate, lead),
+    )
+
+
+class Daemon:
+    """One node's life. `core` exists between `start` and `stop`."""
+
+    def __init__(
+        self, settings: DaemonSettings, catalog_of: CatalogOf, further_services: ServicesOf | None = None
+    ) -> None:
+        self._settings = settings
+        self._catalog_of = catalog_of
+        self._further_services = further_services
+        self._lock: DatadirLock | None = None
+        self._services: list[Service] = []
+        self.core: Core | None = None
+
+    async def start(self) -> Core:
+        """Take the data folder, open everything, take up what was left, and begin to serve."""
+        self._lock = lock_datadir(self._settings.data_dir)
+        try:
+            core = await asyncio.to_thread(build_core, self._settings, self._catalog_of)
+            self.core = core
+            # What an earlier process sent must be known before anything is decided anew.
+            await asyncio.to_thread(core.transactor.resume)
+            await core.worker.start()
+            await core.pipeline.recover()
+            self._services = self._build_services(core)
+            await start_all(self._services)
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("node_started", node=core.node, chain_id=core.chain.chain_id)
+        return core
+
+    async def stop(self) -> None:
+        """Stop in reverse order; safe to call twice."""
+        services, self._services = self._services, []
+        await stop_all(services)
+        core, self.core = self.core, None
+        if core is not None:
+            await core.pipeline.close()
+            await core.worker.close()
+            core.database.close()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def _build_services(self, core: Core) -> list[Service]:
+        settings = self._settings
+        services: list[Service] = []
+        if settings.spawn_worker:
+            services.append(WorkerProcess(worker_command(settings.worker), settings.worker_restart))
+        services += [
+            _loop(
+                core,
+                "chain_watch",
+                _in_thread(core.clock.refresh, core.parameters.refresh),
+                settings.chain_poll,
+            ),
+            _loop(core, "settlement", _in_thread(core.settlement.step), settings.settlement_poll),
+            _loop(core, "resume", core.pipeline.resume, RESUME_SECONDS),
+        ]
+        if self._further_services is not None:
+            services += self._further_services(core)
+        return services
+
+
+def build(
+    settings: DaemonSettings, catalog_of: CatalogOf, further_services: ServicesOf | None = None
+) -> Daemon:
+    """A node that is not started yet; `further_services` are started last and stopped first."""
+    return Daemon(settings, catalog_of, further_services)
+
+
+def _loop(core: Core, name: str, step: Callable[[], object], interval: float) -> Loop:
+    failures = core.metrics.counter("openledger_service_failures_total", "Failed steps by service.")
+    return Loop(name, step, interval, lambda service: failures.add(service=service))  # type: ignore[arg-type]
+
+
+def _in_thread(*steps: Callable[[], object]) -> Callable[[], object]:
+    async def run() -> None:
+        for step in steps:
+            await asyncio.to_thread(step)
+
+    return run
