@@ -14,6 +14,7 @@ function put(id, text) {
 }
 
 async function showAccount() {
+  document.getElementById("invite").hidden = Boolean(wallet.account);
   document.getElementById("account").hidden = !wallet.account;
   if (!wallet.account) return;
   const [balance, votes, delegate] = await Promise.all([

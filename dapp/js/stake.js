@@ -23,6 +23,7 @@ function put(id, text) {
 }
 
 async function refresh() {
+  document.getElementById("invite").hidden = Boolean(wallet.account) || !form.node.value;
   document.getElementById("account").hidden = !wallet.account || !form.node.value;
   if (!wallet.account || !form.node.value) return;
   const who = [form.node.value, wallet.account];

@@ -10,6 +10,7 @@ WEI = 10**18
 COLOURS = 8
 THIN_SPACE = "\u202f"
 GLYPH_ROWS = 5
+SIGNIFICANT = 6
 
 
 def grouped(number: int) -> str:
@@ -23,6 +24,15 @@ def amount(wei: int) -> str:
     digits = f"{rest:018d}".rstrip("0")
     text = grouped(whole) + ("." + digits if digits else "")
     return f"−{text}" if wei < 0 else text
+
+
+def rounded(wei: int) -> str:
+    """OPEN for a glance: cut, never rounded up, to six digits that say something."""
+    whole, rest = divmod(wei, WEI)
+    digits = f"{rest:018d}"
+    leading = len(digits) - len(digits.lstrip("0"))
+    kept = digits[: leading + SIGNIFICANT if whole == 0 else SIGNIFICANT].rstrip("0")
+    return grouped(whole) + ("." + kept if kept else "")
 
 
 def percent(ppm: int) -> str:

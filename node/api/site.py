@@ -45,6 +45,7 @@ def add_site(app: web.Application, data: SiteData, folder: Path, name: str) -> N
     """Adds the pages and their files to the application. `folder` holds templates, css, js and vendor."""
     app[SITE], app[SITE_NAME] = data, name
     app[TEMPLATES] = _environment(folder / "templates")
+    app[TEMPLATES].globals["labels"] = data.labels
     for asset in ASSETS:
         app.router.add_static(f"/{asset}", folder / asset, follow_symlinks=False)
     app.add_routes(routes)
@@ -66,6 +67,7 @@ def _environment(folder: Path) -> jinja2.Environment:
         display.glyph,
         display.grouped,
         display.percent,
+        display.rounded,
         display.short,
         display.utc,
     ):

@@ -3,7 +3,7 @@
 `SiteData` is a set of questions; who answers them is decided where the daemon is put together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -124,12 +124,12 @@ class Governance:
 
 @dataclass(frozen=True)
 class StakedNode:
-    """A node one can stake on."""
+    """A node one can stake on. `served` counts its answers, None where only that node itself knows."""
 
     node: str
     label: str
     total_stake: int
-    served: int
+    served: int | None
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,12 @@ class Staking:
 
 @dataclass(frozen=True)
 class SiteData:
-    """The questions the pages ask. Each may read disk or chain and is called in a thread."""
+    """The questions the pages ask. Each may read disk or chain and is called in a thread.
 
+    `labels` names accounts that stand for a role, by address.
+    """
+
+    labels: Mapping[str, str]
     overview: Callable[[], Overview]
     recent: Callable[[int], tuple[AnswerSummary, ...]]
     earners: Callable[[], tuple[Earner, ...]]
