@@ -1,4 +1,4 @@
-"""Made-up but fixed records for the golden cases, and their JSON forms (field names of the Solidity structs)."""
+"""Made-up but fixed records for the golden cases, and their JSON forms (with Solidity field names)."""
 
 from collections.abc import Sequence
 

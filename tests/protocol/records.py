@@ -28,7 +28,9 @@ def word(*parts: object) -> bytes:
     return keccak(repr(parts).encode())
 
 
-def receipt(seq: int = 1, price: int = 1000, channel: object = 0, node: int = 7, **changes: object) -> Receipt:
+def receipt(
+    seq: int = 1, price: int = 1000, channel: object = 0, node: int = 7, **changes: object
+) -> Receipt:
     fields: dict[str, object] = {
         "request_id": word("request", channel, seq, node),
         "channel_id": word("channel", channel, node),
@@ -52,7 +54,9 @@ def receipt(seq: int = 1, price: int = 1000, channel: object = 0, node: int = 7,
     return Receipt(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def manifest(owners: Sequence[int], clusters: Sequence[int] | None = None, revoked: Sequence[int] = ()) -> Manifest:
+def manifest(
+    owners: Sequence[int], clusters: Sequence[int] | None = None, revoked: Sequence[int] = ()
+) -> Manifest:
     """Rows 0..n-1 of the given owners; each its own cluster unless said otherwise."""
     digests = sorted(to_hex(sha256(b"row %d" % place)) for place in range(len(owners)))
     rows = tuple(
@@ -119,7 +123,9 @@ def json_values() -> st.SearchStrategy[object]:
     """Values with a canonical form."""
     text = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
     scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | text
-    return st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4))
+    return st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4)
+    )
 
 
 __all__ = ["MAX_WEI", "keccak"]

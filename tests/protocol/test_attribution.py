@@ -63,7 +63,11 @@ def test_each_lane_stays_within_its_weight(found, version):
     report = merge(found, DEFAULT_WEIGHTS, version, METHOD)
     ran = {one.lane: one.ran for one in found}
     used = Lane.RETRIEVAL in ran
-    weights = {Lane.GRADIENT: 500_000 if used else 800_000, Lane.SPAN: 200_000, Lane.RETRIEVAL: 300_000 * used}
+    weights = {
+        Lane.GRADIENT: 500_000 if used else 800_000,
+        Lane.SPAN: 200_000,
+        Lane.RETRIEVAL: 300_000 * used,
+    }
     for lane, weight in weights.items():
         given_out = sum(entry.ppm for entry in report.entries if entry.lane is lane)
         assert given_out <= weight
@@ -74,7 +78,9 @@ def test_each_lane_stays_within_its_weight(found, version):
 def test_single_rows_get_their_exact_part(units, rest, lane):
     """SPEC 5.1, 5.2: against exact division, without clusters."""
     units = dict(sorted(units.items())[:20])
-    report = merge([LaneUnits(lane, tuple(units.items()), rest, True)], DEFAULT_WEIGHTS, manifest([1] * ROWS), METHOD)
+    report = merge(
+        [LaneUnits(lane, tuple(units.items()), rest, True)], DEFAULT_WEIGHTS, manifest([1] * ROWS), METHOD
+    )
     weight, whole = DEFAULT_WEIGHTS[lane], sum(units.values()) + rest
     named = {entry.row: entry.ppm for entry in report.entries}
     for row, count in units.items():
@@ -99,7 +105,10 @@ def test_a_copy_earns_its_maker_nothing_and_its_original_no_more(units, rest, la
     with_copies = manifest([*range(1, 11), *[copier] * 10], [*range(10), *range(10)])
     before = merge([LaneUnits(lane, tuple(units.items()), rest, True)], DEFAULT_WEIGHTS, honest, METHOD)
     after = merge(
-        [LaneUnits(lane, tuple({**units, **copies}.items()), rest, True)], DEFAULT_WEIGHTS, with_copies, METHOD
+        [LaneUnits(lane, tuple({**units, **copies}.items()), rest, True)],
+        DEFAULT_WEIGHTS,
+        with_copies,
+        METHOD,
     )
     assert after == before
     assert account(copier) not in {entry.owner for entry in after.entries}
@@ -107,7 +116,9 @@ def test_a_copy_earns_its_maker_nothing_and_its_original_no_more(units, rest, la
 
 def test_spans_of_a_cluster_add_up():
     """SPEC 5.1"""
-    one = merge([LaneUnits(Lane.SPAN, ((0, 3), (1, 2)), 5, True)], DEFAULT_WEIGHTS, manifest([1, 2], [0, 0]), METHOD)
+    one = merge(
+        [LaneUnits(Lane.SPAN, ((0, 3), (1, 2)), 5, True)], DEFAULT_WEIGHTS, manifest([1, 2], [0, 0]), METHOD
+    )
     assert one.entries == (Entry(Lane.SPAN, 0, account(1), 100_000),)
     assert one.unattributed_ppm == 900_000
 
@@ -115,7 +126,12 @@ def test_spans_of_a_cluster_add_up():
 @given(st.lists(st.integers(1, 1000), min_size=ROWS, max_size=ROWS))
 def test_the_rows_below_the_twentieth_are_unattributed(units):
     """SPEC 5.5"""
-    report = merge([LaneUnits(Lane.GRADIENT, tuple(enumerate(units)), 0, True)], DEFAULT_WEIGHTS, manifest([1] * ROWS), METHOD)
+    report = merge(
+        [LaneUnits(Lane.GRADIENT, tuple(enumerate(units)), 0, True)],
+        DEFAULT_WEIGHTS,
+        manifest([1] * ROWS),
+        METHOD,
+    )
     kept = sorted(range(ROWS), key=lambda row: (-units[row], row))[:20]
     assert {entry.row for entry in report.entries} == set(kept)
     lost = sum(units) - sum(units[row] for row in kept)
@@ -125,15 +141,23 @@ def test_the_rows_below_the_twentieth_are_unattributed(units):
 def test_revoked_rows_are_unattributed():
     """SPEC 5.6: the row, and the copies whose canonical row it is."""
     version = manifest([1, 2, 3], [0, 0, 2], revoked=[0])
-    report = merge([LaneUnits(Lane.SPAN, ((0, 1), (1, 1), (2, 2)), 0, True)], DEFAULT_WEIGHTS, version, METHOD)
+    report = merge(
+        [LaneUnits(Lane.SPAN, ((0, 1), (1, 1), (2, 2)), 0, True)], DEFAULT_WEIGHTS, version, METHOD
+    )
     assert report.entries == (Entry(Lane.SPAN, 2, account(3), 100_000),)
 
 
 @given(lane_units(10), st.integers(0, 9), st.integers(1, 10**6), st.integers(0, 100))
 def test_more_units_never_lower_a_row(units, row, extra, rest):
     """SPEC 5.7"""
+
     def ppm(found):
-        report = merge([LaneUnits(Lane.GRADIENT, tuple(found.items()), rest, True)], DEFAULT_WEIGHTS, manifest([1] * 10), METHOD)
+        report = merge(
+            [LaneUnits(Lane.GRADIENT, tuple(found.items()), rest, True)],
+            DEFAULT_WEIGHTS,
+            manifest([1] * 10),
+            METHOD,
+        )
         return sum(entry.ppm for entry in report.entries if entry.row == row)
 
     # One ppm is what cumulative rounding may move between neighbours.
@@ -171,7 +195,10 @@ def test_wholes_are_enforced():
     """SPEC 5.2, 5.4"""
     with pytest.raises(SharesDoNotSum):
         AttributionReport((), 999_999, METHOD)
-    for weights in ({Lane.GRADIENT: 800_000, Lane.SPAN: 100_000}, {Lane.GRADIENT: 0, Lane.SPAN: 10**6, Lane.RETRIEVAL: 1}):
+    for weights in (
+        {Lane.GRADIENT: 800_000, Lane.SPAN: 100_000},
+        {Lane.GRADIENT: 0, Lane.SPAN: 10**6, Lane.RETRIEVAL: 1},
+    ):
         with pytest.raises(SharesDoNotSum):
             effective_weights(weights, with_retrieval=True)
 
@@ -182,12 +209,18 @@ def test_the_root_is_a_sum_tree_of_one_whole(found, version, data):
     report = merge(found, DEFAULT_WEIGHTS, version, METHOD)
     leaves = attribution_leaves(report, keccak)
     root = sum_root(leaves, keccak)
-    assert (root.digest, root.total, root.count) == (attribution_root(report, keccak), 1_000_000, len(report.entries) + 1)
+    assert (root.digest, root.total, root.count) == (
+        attribution_root(report, keccak),
+        1_000_000,
+        len(report.entries) + 1,
+    )
     for place, leaf in enumerate(leaves):
         assert verify_sum(leaf, prove_sum(leaves, place, keccak), root, keccak)
     if report.entries:
         place = data.draw(st.integers(0, len(report.entries) - 1))
         for change in ({"row": 10**6}, {"owner": account(77)}):
-            others = [replace(entry, **change) if at == place else entry for at, entry in enumerate(report.entries)]
+            others = [
+                replace(entry, **change) if at == place else entry for at, entry in enumerate(report.entries)
+            ]
             ordered = tuple(sorted(others, key=lambda entry: (entry.lane, entry.row)))
             assert attribution_root(replace(report, entries=ordered), keccak) != root.digest

@@ -35,13 +35,19 @@ def test_canonical_bytes_read_back_and_are_stable(value):
     assert canonical_json(parse_json(data)) == data
 
 
-@given(st.dictionaries(st.text(st.characters(blacklist_categories=("Cs",)), max_size=4), st.integers(0, 9), max_size=6))
+@given(
+    st.dictionaries(
+        st.text(st.characters(blacklist_categories=("Cs",)), max_size=4), st.integers(0, 9), max_size=6
+    )
+)
 def test_insertion_order_does_not_matter(value):
     """SPEC 0.6"""
     assert canonical_json(dict(reversed(list(value.items())))) == canonical_json(value)
 
 
-@pytest.mark.parametrize("value", [1.5, 1.0, 2**53, -(2**53), "\ud800", {1: 2}, {"\udfff": 1}, b"x", {1, 2}, object()])
+@pytest.mark.parametrize(
+    "value", [1.5, 1.0, 2**53, -(2**53), "\ud800", {1: 2}, {"\udfff": 1}, b"x", {1, 2}, object()]
+)
 def test_what_has_no_canonical_form_is_refused(value):
     """SPEC 0.6"""
     with pytest.raises(JsonError):
@@ -63,7 +69,9 @@ def test_ambiguous_or_malformed_json_is_refused(data):
         parse_json(data)
 
 
-@pytest.mark.parametrize("data", [b"1.5", b"-0", b"1e3", b"9007199254740991", b' {"a" : [ ] } ', b'"\\ud83d\\ude00"'])
+@pytest.mark.parametrize(
+    "data", [b"1.5", b"-0", b"1e3", b"9007199254740991", b' {"a" : [ ] } ', b'"\\ud83d\\ude00"']
+)
 def test_plain_json_is_read(data):
     """SPEC 0.7"""
     assert parse_json(data) == json.loads(data)
@@ -104,7 +112,7 @@ def test_too_many_bytes_are_refused_unread():
 
 
 @settings(max_examples=300)
-@given(st.binary(max_size=60) | st.text("[]{}\",:0123456789eE+-.\\utrfalsn \n", max_size=60).map(str.encode))
+@given(st.binary(max_size=60) | st.text('[]{}",:0123456789eE+-.\\utrfalsn \n', max_size=60).map(str.encode))
 @example(b'"\\u')
 @example(b"\xed\xa0\x80")
 def test_no_input_raises_anything_else(data):

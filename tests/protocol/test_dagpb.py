@@ -27,7 +27,9 @@ def test_a_node_is_the_bytes_ipfs_writes():
     """SPEC 0.14: checked by hand against the dag-pb and UnixFS message definitions."""
     node = Node(FILE, (Link(CID, "", 1),), (1,))
     link = b"\x0a\x24" + CID.binary + b"\x12\x00" + b"\x18\x01"
-    assert encode_node(node) == b"\x12" + bytes([len(link)]) + link + b"\x0a\x06" + b"\x08\x02\x18\x01\x20\x01"
+    assert (
+        encode_node(node) == b"\x12" + bytes([len(link)]) + link + b"\x0a\x06" + b"\x08\x02\x18\x01\x20\x01"
+    )
 
 
 @given(st.lists(links, max_size=4), st.booleans(), st.data())

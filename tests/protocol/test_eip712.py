@@ -54,7 +54,15 @@ uint64, uint128 = st.integers(0, 2**64 - 1), st.integers(0, 2**128 - 1)
 
 
 @settings(max_examples=40)
-@given(uint64, uint128, uint128, st.integers(0, 2**256 - 1), st.integers(0, 2**32 - 1), words32, st.integers(1, 2**60))
+@given(
+    uint64,
+    uint128,
+    uint128,
+    st.integers(0, 2**256 - 1),
+    st.integers(0, 2**32 - 1),
+    words32,
+    st.integers(1, 2**60),
+)
 def test_receipts_hash_as_wallets_hash_them(seq, price, cumulative, model, tokens, digest, chain):
     """SPEC 0.18, 6.1"""
     one = receipt(seq, price, cumulative=cumulative, model_id=model, prompt_tokens=tokens, output_root=digest)

@@ -91,5 +91,3 @@ def test_strings_of_any_digits_but_ascii_are_no_numbers():
     """SPEC 0.4"""
     with pytest.raises(FieldError):
         Fields({"d": "1_0"}, "").decimal("d", 99)
-
-

@@ -41,7 +41,12 @@ def test_hex_has_one_spelling(data):
     """SPEC 0.4"""
     text = to_hex(data)
     assert from_hex(text, len(data)) == data
-    for other in (text[2:], text + "0", "0X" + text[2:], text.upper() if text != text.upper() else text + "zz"):
+    for other in (
+        text[2:],
+        text + "0",
+        "0X" + text[2:],
+        text.upper() if text != text.upper() else text + "zz",
+    ):
         with pytest.raises(EncodingError):
             from_hex(other, len(data))
 

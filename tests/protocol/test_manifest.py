@@ -36,7 +36,10 @@ owner_lists = st.lists(st.integers(1, 5), max_size=12)
 def manifests(draw):
     owners = draw(owner_lists)
     heads = [place for place in range(len(owners)) if place == 0 or draw(st.booleans())]
-    clusters = [place if place in heads else draw(st.sampled_from([h for h in heads if h < place])) for place in range(len(owners))]
+    clusters = [
+        place if place in heads else draw(st.sampled_from([h for h in heads if h < place]))
+        for place in range(len(owners))
+    ]
     revoked = [place for place in range(len(owners)) if draw(st.booleans()) and draw(st.booleans())]
     base = manifest(owners, clusters, revoked)
     labour = (Labour("curation", account(9), 400_000), Labour("evaluation", account(8), 600_000))
@@ -78,7 +81,9 @@ def test_dedup_ignores_case_form_and_space(prompt, completion, recase):
     spaced = Row("note", f" \u00a0{prompt}\t\n", completion.replace(" ", "  "), {"a": "b"})
     assert dedup_digest(plain) == dedup_digest(spaced)
     ascii_prompt = prompt.encode("ascii", "ignore").decode()
-    assert dedup_digest(Row("qa", recase(ascii_prompt), "", {})) == dedup_digest(Row("qa", ascii_prompt, "", {}))
+    assert dedup_digest(Row("qa", recase(ascii_prompt), "", {})) == dedup_digest(
+        Row("qa", ascii_prompt, "", {})
+    )
 
 
 def test_dedup_sees_through_compatibility_forms():

@@ -90,7 +90,9 @@ def test_a_path_of_the_wrong_form_is_no_proof(payloads, extra, how):
     forms = {
         "longer": replace(proof, path=(*proof.path, extra)),
         "shorter": replace(proof, path=proof.path[:-1]) if proof.path else replace(proof, index=1),
-        "short node": replace(proof, path=(extra[:31], *proof.path[1:])) if proof.path else replace(proof, index=1),
+        "short node": replace(proof, path=(extra[:31], *proof.path[1:]))
+        if proof.path
+        else replace(proof, index=1),
         "huge count": replace(proof, count=2**300),
     }
     assert not verify(payloads[0], forms[how], expected, keccak)
@@ -112,14 +114,14 @@ def test_absence_is_provable_exactly_for_what_is_absent(present, wanted):
     neighbours = [None, *known, None]
     below = sum(payload < wanted for payload in ordered)
     proved = any(
-        verify_absence(wanted, left, right, expected, keccak)
-        for left in neighbours
-        for right in neighbours
+        verify_absence(wanted, left, right, expected, keccak) for left in neighbours for right in neighbours
     )
     assert proved == (wanted not in present)
     if wanted not in present:
         assert verify_absence(wanted, neighbours[below], neighbours[below + 1], expected, keccak)
     for payload in ordered:
         assert not any(
-            verify_absence(payload, left, right, expected, keccak) for left in neighbours for right in neighbours
+            verify_absence(payload, left, right, expected, keccak)
+            for left in neighbours
+            for right in neighbours
         )

@@ -1,5 +1,5 @@
-from math import ceil
 from fractions import Fraction
+from math import ceil
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,11 @@ counts = st.integers(0, 2**32 - 1)
 @given(counts, counts, rates)
 def test_a_price_rounds_each_rate_up(prompt, output, rate):
     """SPEC 0.25"""
-    exact = ceil(Fraction(prompt * rate.in_rate, 1000)) + ceil(Fraction(output * rate.out_rate, 1000)) + rate.fixed
+    exact = (
+        ceil(Fraction(prompt * rate.in_rate, 1000))
+        + ceil(Fraction(output * rate.out_rate, 1000))
+        + rate.fixed
+    )
     if exact <= MAX_WEI:
         assert price(prompt, output, rate) == exact
     else:

@@ -44,7 +44,9 @@ def test_every_field_is_in_the_hash(name):
     """SPEC 6.1"""
     one = receipt()
     value = getattr(one, name)
-    changed = word("other") if isinstance(value, bytes) else account(55) if isinstance(value, str) else value + 1
+    changed = (
+        word("other") if isinstance(value, bytes) else account(55) if isinstance(value, str) else value + 1
+    )
     assert hash_receipt(replace(one, **{name: changed}), keccak) != hash_receipt(one, keccak)
 
 

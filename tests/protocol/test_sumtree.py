@@ -106,4 +106,6 @@ def test_empty_and_overflowing_trees():
     for leaf in (SumLeaf(bytes(31), 1), SumLeaf(bytes(32), -1), SumLeaf(bytes(32), 2**256)):
         assert not verify_sum(leaf, SumProof(0, 1, ()), SumRoot(bytes(32), 1, 1), keccak)
     # A sibling sum that would wrap around 256 bits is no proof, whatever the total.
-    assert not verify_sum(SumLeaf(bytes(32), 2), SumProof(0, 2, ((bytes(32), 2**256 - 1),)), SumRoot(bytes(32), 2, 1), keccak)
+    assert not verify_sum(
+        SumLeaf(bytes(32), 2), SumProof(0, 2, ((bytes(32), 2**256 - 1),)), SumRoot(bytes(32), 2, 1), keccak
+    )

@@ -13,7 +13,9 @@ def test_addresses_have_one_spelling(data):
     assert parse_address(lower) == parse_address("0x" + data.hex().upper()) == lower
 
 
-@pytest.mark.parametrize("text", ["", "0x", "0x" + "0" * 39, "0x" + "0" * 41, "0x" + "g" * 40, "0x" + "0" * 39 + "\n"])
+@pytest.mark.parametrize(
+    "text", ["", "0x", "0x" + "0" * 39, "0x" + "0" * 41, "0x" + "g" * 40, "0x" + "0" * 39 + "\n"]
+)
 def test_what_is_no_address_is_refused(text):
     """SPEC 0.4"""
     with pytest.raises(EncodingError):

@@ -144,7 +144,9 @@ def test_depth_width_names_and_block_size_are_bounded():
         read(cid_of_raw(huge), lambda _: huge)
 
 
-@given(st.dictionaries(st.text("abcé.-_ \U0001f600", min_size=1, max_size=8), st.binary(max_size=20), max_size=8))
+@given(
+    st.dictionaries(st.text("abcé.-_ \U0001f600", min_size=1, max_size=8), st.binary(max_size=20), max_size=8)
+)
 def test_directories_read_back_and_hold_their_files(files):
     """SPEC 0.14"""
     files = {name: data for name, data in files.items() if name not in (".", "..")}

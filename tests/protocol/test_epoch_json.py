@@ -1,0 +1,88 @@
+import json
+
+import pytest
+from eth_hash.auto import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.epoch import build_commitment
+from protocol.epoch_json import (
+    decode_commitment,
+    decode_statement,
+    encode_commitment,
+    encode_statement,
+    report_from_json,
+    report_to_json,
+    root_to_json,
+)
+from protocol.errors import ProtocolError
+from tests.protocol.records import accounts, statements
+from tests.protocol.test_rewards import reports
+
+balances = st.dictionaries(accounts, st.integers(0, 10**24), max_size=4)
+
+
+@settings(max_examples=30)
+@given(statements(7, 3))
+def test_statements_read_back_in_one_spelling(one):
+    """SPEC 7.9"""
+    data = encode_statement(one)
+    assert decode_statement(data) == one
+    for other in (data + b" ", json.dumps(json.loads(data)).encode(), data.replace(b'"v":1', b'"v":2')):
+        with pytest.raises(ProtocolError):
+            decode_statement(other)
+
+
+@settings(max_examples=30)
+@given(statements(7, 3), st.data())
+def test_changed_statement_bytes_are_another_statement_or_none(one, data):
+    """SPEC 7.9"""
+    raw = bytearray(encode_statement(one))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        assert decode_statement(bytes(raw)) != one
+    except ProtocolError:
+        pass
+
+
+@settings(max_examples=20)
+@given(st.tuples(statements(7, 3), statements(8, 3)), balances, st.data())
+def test_commitments_read_back_with_fresh_roots(stated, previous, data):
+    """SPEC 7.9"""
+    made = build_commitment(3, stated, previous, keccak)
+    raw = encode_commitment(made)
+    assert decode_commitment(raw, keccak) == made
+    assert root_to_json(made.cum_root)["total"] == str(made.total)
+    changed = bytearray(raw)
+    changed[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        other = decode_commitment(bytes(changed), keccak)
+        assert (other.epoch, other.receipts_root, other.entry_root, other.cum_root) != (
+            made.epoch, made.receipts_root, made.entry_root, made.cum_root,
+        )  # fmt: skip
+    except ProtocolError:
+        pass
+
+
+@given(reports())
+def test_reports_read_back(report):
+    """SPEC 0.19"""
+    assert report_from_json(json.loads(json.dumps(report_to_json(report)))) == report
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unattributedPpm": 999_999},
+        {"methodId": "0x"},
+        {"entries": [{}]},
+        {"more": 1},
+        {"unattributedPpm": "1000000"},
+    ],
+)
+def test_bad_reports_are_refused(change):
+    """SPEC 0.19, 5.2"""
+    good = {"entries": [], "unattributedPpm": 1_000_000, "methodId": "0x" + "0" * 64}
+    assert report_from_json(good).entries == ()
+    with pytest.raises(ProtocolError):
+        report_from_json({**good, **change})
