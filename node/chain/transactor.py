@@ -289,8 +289,7 @@ class Transactor:
         log.info("transaction_resumed", nonce=saved.nonce, purpose=saved.purpose)
         try:
             if self._receipt(saved.attempts) is None:
-                for attempt in saved.attempts:
-                    self._resend(attempt)
+                self._resend(saved.attempts[-1])
             receipt = self._await(saved.nonce, saved.attempts, None)
             self._settled(saved.nonce, receipt, None)
         except NonceUsedElsewhere as error:

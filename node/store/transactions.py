@@ -82,7 +82,8 @@ class TransactionStore:
 
     def _attempts(self, account: str, nonce: int) -> tuple[tuple[bytes, bytes], ...]:
         rows = self._database.execute(
-            "SELECT hash, raw FROM transaction_attempts WHERE account = ? AND nonce = ?", (account, nonce)
+            "SELECT hash, raw FROM transaction_attempts WHERE account = ? AND nonce = ? ORDER BY place",
+            (account, nonce),
         )
         return tuple((row["hash"], row["raw"]) for row in rows)
 

@@ -13,14 +13,15 @@ CREATE TABLE IF NOT EXISTS transactions (
 
 CREATE INDEX IF NOT EXISTS transactions_open ON transactions (account, state, nonce);
 
--- What was signed for them. Attempts of one nonce differ in their fees alone.
+-- What was signed for them, in order. Attempts of one nonce differ in their fees alone.
 CREATE TABLE IF NOT EXISTS transaction_attempts (
-  hash     BLOB PRIMARY KEY,
+  place    INTEGER PRIMARY KEY AUTOINCREMENT,
+  hash     BLOB NOT NULL UNIQUE,
   account  TEXT NOT NULL,
   nonce    INTEGER NOT NULL,
   raw      BLOB NOT NULL,
   FOREIGN KEY (account, nonce) REFERENCES transactions (account, nonce)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX IF NOT EXISTS attempts_by_nonce ON transaction_attempts (account, nonce);
 
