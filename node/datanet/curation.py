@@ -66,7 +66,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Decision:
-    """`canonical` is the earlier row meant by DUPLICATE and NEAR_COPY, `note` a curator's own words."""
+    """`canonical` is the first row to say what this copy says, `note` a curator's own words."""
 
     place: Place
     verdict: Verdict
@@ -95,10 +95,11 @@ class Reviewer:
         fault = find_fault(row, self._code_system)
         if fault is not None:
             return Decision(place, Verdict.REJECTED, fault)
-        same = self._texts.setdefault(dedup_digest(row), place)
-        if same != place:
-            return Decision(place, Verdict.REJECTED, Reason.DUPLICATE, same)
+        text = dedup_digest(row)
+        if text in self._texts:
+            return Decision(place, Verdict.REJECTED, Reason.DUPLICATE, self._texts[text])
         canonical = self._copies.add(place, row_fingerprint(row, self._code_system))
+        self._texts[text] = canonical
         if canonical != place:
             return Decision(place, Verdict.LINKED, Reason.NEAR_COPY, canonical)
         return Decision(place, Verdict.ACCEPTED, Reason.NEW)

@@ -50,9 +50,9 @@ def _leaves() -> frozenset[str]:
 @cache
 def leaf_codes() -> tuple[str, ...]:
     """Every code without narrower codes below it, in the order of the official tables."""
-    return tuple(
-        code for code in icd.get_all_codes() if icd.is_category_or_subcategory(code) and icd.is_leaf(code)
-    )
+    # A few categories are also the only one of their block, and stand in the list twice for that.
+    codes = dict.fromkeys(code for code in icd.get_all_codes() if icd.is_category_or_subcategory(code))
+    return tuple(code for code in codes if icd.is_leaf(code))
 
 
 def select_codes(count: int, seed: str, prefixes: Sequence[str] = ()) -> tuple[str, ...]:

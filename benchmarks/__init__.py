@@ -1,0 +1,1 @@
+"""Each headline figure as one command."""
