@@ -1,6 +1,7 @@
 """Hypothesis strategies and made-up records for the tests of the rules."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from eth_hash.auto import keccak
 from hypothesis import strategies as st
@@ -92,7 +93,7 @@ def ppm_lists(draw: st.DrawFn, whole: int = 1_000_000) -> tuple[tuple[Address, i
     if not cuts and draw(st.booleans()):
         return ()
     edges = [0, *cuts, whole]
-    parts = [after - before for before, after in zip(edges, edges[1:], strict=False)]
+    parts = [after - before for before, after in pairwise(edges)]
     return tuple((account(200 + place), part) for place, part in enumerate(parts))
 
 

@@ -182,9 +182,11 @@ def test_lane_order_does_not_matter():
         lambda: merge([LaneUnits(Lane.SPAN, ((7, 1),), 0, True)], DEFAULT_WEIGHTS, manifest([1]), METHOD),
         lambda: merge([LaneUnits(Lane.SPAN, (), 0, True)] * 2, DEFAULT_WEIGHTS, manifest([1]), METHOD),
         lambda: AttributionReport((Entry(Lane.SPAN, 0, account(1), 0),), 1_000_000, METHOD),
-        lambda: AttributionReport((Entry(Lane.SPAN, 1, account(1), 1), Entry(Lane.SPAN, 0, account(1), 1)), 999_998, METHOD),
+        lambda: AttributionReport(
+            (Entry(Lane.SPAN, 1, account(1), 1), Entry(Lane.SPAN, 0, account(1), 1)), 999_998, METHOD
+        ),
     ],
-)  # fmt: skip
+)
 def test_contradictions_are_refused(make):
     """SPEC 5.2"""
     with pytest.raises(AttributionError):

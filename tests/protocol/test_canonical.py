@@ -12,9 +12,14 @@ from tests.protocol.records import json_values
 def test_rfc_8785_key_order():
     """SPEC 0.6: RFC 8785 §3.2.3 sorts by UTF-16 code units."""
     value = {
-        "\u20ac": "Euro Sign", "\r": "Carriage Return", "\ufb33": "Hebrew Letter Dalet With Dagesh", "1": "One",
-        "\U0001f600": "Emoji: Grinning Face", "\u0080": "Control", "\u00f6": "Latin Small Letter O With Diaeresis",
-    }  # fmt: skip
+        "\u20ac": "Euro Sign",
+        "\r": "Carriage Return",
+        "\ufb33": "Hebrew Letter Dalet With Dagesh",
+        "1": "One",
+        "\U0001f600": "Emoji: Grinning Face",
+        "\u0080": "Control",
+        "\u00f6": "Latin Small Letter O With Diaeresis",
+    }
     keys = list(json.loads(canonical_json(value)))
     assert keys == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
 
@@ -57,12 +62,42 @@ def test_what_has_no_canonical_form_is_refused(value):
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b" ", b"{", b"[1,]", b'{"a":1,"a":2}', b'[{"b":{"a":1,"a":1}}]', b"NaN", b"[Infinity]", b"-Infinity",
-        b"9007199254740992", b"-9007199254740992", b"1e999", b"-1e999", b"9" * 5000, b"0." + b"1" * 100,
-        b"\xef\xbb\xbf1", b'"\\ud800"', b'{"\\udc00":1}', b'"\xff"', b"'a'", b"{a:1}", b"1 2", b"01", b'"\n"', b"[1]x",
-        b"nul", b'"\\x"', b"/**/1", b"\x00", "\u00a01".encode(), b"+1", b".5", b"5.", b"0x1",
+        b"",
+        b" ",
+        b"{",
+        b"[1,]",
+        b'{"a":1,"a":2}',
+        b'[{"b":{"a":1,"a":1}}]',
+        b"NaN",
+        b"[Infinity]",
+        b"-Infinity",
+        b"9007199254740992",
+        b"-9007199254740992",
+        b"1e999",
+        b"-1e999",
+        b"9" * 5000,
+        b"0." + b"1" * 100,
+        b"\xef\xbb\xbf1",
+        b'"\\ud800"',
+        b'{"\\udc00":1}',
+        b'"\xff"',
+        b"'a'",
+        b"{a:1}",
+        b"1 2",
+        b"01",
+        b'"\n"',
+        b"[1]x",
+        b"nul",
+        b'"\\x"',
+        b"/**/1",
+        b"\x00",
+        "\u00a01".encode(),
+        b"+1",
+        b".5",
+        b"5.",
+        b"0x1",
     ],
-)  # fmt: skip
+)
 def test_ambiguous_or_malformed_json_is_refused(data):
     """SPEC 0.7"""
     with pytest.raises(JsonError):

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -37,22 +38,29 @@ def test_a_spelling_is_another_cid_or_no_cid(cid, place, letter):
     other = cid.text[:place] + letter + cid.text[place + 1 :]
     if other == cid.text:
         return
-    try:
+    with suppress(CidError):
         assert parse_cid(other) != cid
-    except CidError:
-        pass
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "b", EMPTY_RAW.upper(), EMPTY_RAW[:-1], EMPTY_RAW + "a", EMPTY_RAW[:-1] + "v", "z" + EMPTY_RAW[1:],
-        "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n", "../" + EMPTY_RAW[3:], EMPTY_RAW[:-1] + "=",
-        EMPTY_RAW[:-1] + "é", "b" + base64.b32encode(b"\x01\x71\x12\x20" + bytes(32)).decode().lower().rstrip("="),
+        "",
+        "b",
+        EMPTY_RAW.upper(),
+        EMPTY_RAW[:-1],
+        EMPTY_RAW + "a",
+        EMPTY_RAW[:-1] + "v",
+        "z" + EMPTY_RAW[1:],
+        "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n",
+        "../" + EMPTY_RAW[3:],
+        EMPTY_RAW[:-1] + "=",
+        EMPTY_RAW[:-1] + "é",
+        "b" + base64.b32encode(b"\x01\x71\x12\x20" + bytes(32)).decode().lower().rstrip("="),
         "b" + base64.b32encode(b"\x01\x55\x13\x20" + bytes(32)).decode().lower().rstrip("="),
         "b" + base64.b32encode(b"\x02\x55\x12\x20" + bytes(32)).decode().lower().rstrip("="),
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_refused(text):
     """SPEC 0.4, 0.13: other versions, codecs, hashes, bases and spellings."""
     with pytest.raises(CidError):

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,20 +59,26 @@ def test_a_changed_byte_is_never_read_as_the_same_node(children, data):
     block = bytearray(encode_node(node))
     place = data.draw(st.integers(0, len(block) - 1))
     block[place] ^= data.draw(st.integers(1, 255))
-    try:
+    with suppress(DagError):
         assert decode_node(bytes(block)) != node
-    except DagError:
-        pass
 
 
 @pytest.mark.parametrize(
     "block",
     [
-        b"", b"\x0a\x02\x08\x03", b"\x0a\x02\x08\x05", b"\x0a\x00", b"\x0a\x02\x08\x01\x0a\x02\x08\x01", b"\x0d\x00",
-        b"\x0a\x03\x08\x81\x00", b"\x0a\x02\x08\x01\x1a\x00", b"\x0a\x05\x08\x01", b"\x12\x02\x0a\x00\x0a\x02\x08\x01",
+        b"",
+        b"\x0a\x02\x08\x03",
+        b"\x0a\x02\x08\x05",
+        b"\x0a\x00",
+        b"\x0a\x02\x08\x01\x0a\x02\x08\x01",
+        b"\x0d\x00",
+        b"\x0a\x03\x08\x81\x00",
+        b"\x0a\x02\x08\x01\x1a\x00",
+        b"\x0a\x05\x08\x01",
+        b"\x12\x02\x0a\x00\x0a\x02\x08\x01",
         b"\x08\x01",
     ],
-)  # fmt: skip
+)
 def test_other_kinds_and_forms_are_refused(block):
     """SPEC 0.15: symlinks, shards, missing or double data, long varints, unknown fields, truncation."""
     with pytest.raises(DagError):

@@ -91,6 +91,10 @@ def test_channel_ids_are_typed_digests(payer, payee, delay, salt):
 def test_every_part_of_a_domain_separates():
     """SPEC 0.18"""
     base = Domain("n", "1", 1, account(1))
-    others = [Domain("m", "1", 1, account(1)), Domain("n", "2", 1, account(1)), Domain("n", "1", 2, account(1)),
-              Domain("n", "1", 1, account(2))]  # fmt: skip
+    others = [
+        Domain("m", "1", 1, account(1)),
+        Domain("n", "2", 1, account(1)),
+        Domain("n", "1", 2, account(1)),
+        Domain("n", "1", 1, account(2)),
+    ]
     assert len({typed_digest(domain, bytes(32), keccak) for domain in (base, *others)}) == 5

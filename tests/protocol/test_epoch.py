@@ -80,7 +80,7 @@ def test_every_claim_and_receipt_is_provable(stated, previous):
         proof = claim_proof(made, who, keccak)
         assert verify_sum(cumulative_leaf(who, amount), proof, made.cum_root, keccak)
         assert not verify_sum(cumulative_leaf(who, amount + 1), proof, made.cum_root, keccak)
-    for one in (receipt for statement in stated for receipt in statement.receipts):
+    for one in (one for statement in stated for one in statement.receipts):
         assert verify_sum(
             receipt_leaf(one, keccak), receipt_proof(made, one, keccak), made.receipts_root, keccak
         )

@@ -11,9 +11,22 @@ from protocol.hashing import from_hex, sha256, tag, to_hex, words
 from tests.protocol.records import words32
 
 TAGS = (
-    "leaf", "node", "root", "sum_leaf", "sum_node", "sum_root", "chunk", "row_chunk", "output", "prompt", "request",
-    "entry", "entry_leaf", "line", "stakers",
-)  # fmt: skip
+    "leaf",
+    "node",
+    "root",
+    "sum_leaf",
+    "sum_node",
+    "sum_root",
+    "chunk",
+    "row_chunk",
+    "output",
+    "prompt",
+    "request",
+    "entry",
+    "entry_leaf",
+    "line",
+    "stakers",
+)
 
 
 @given(st.lists(st.integers(0, 2**256 - 1) | words32, max_size=6))

@@ -53,10 +53,19 @@ def test_every_field_is_in_the_hash(name):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("seq", 2**64), ("seq", -1), ("price", 2**128), ("prompt_tokens", 2**32), ("model_id", 2**256), ("seq", True),
-        ("request_id", b"short"), ("request_id", "0x" + "0" * 64), ("node", "0x" + "A" * 40), ("seq", 1.0), ("node", 5),
+        ("seq", 2**64),
+        ("seq", -1),
+        ("price", 2**128),
+        ("prompt_tokens", 2**32),
+        ("model_id", 2**256),
+        ("seq", True),
+        ("request_id", b"short"),
+        ("request_id", "0x" + "0" * 64),
+        ("node", "0x" + "A" * 40),
+        ("seq", 1.0),
+        ("node", 5),
     ],
-)  # fmt: skip
+)
 def test_values_outside_their_types_are_refused(name, value):
     """SPEC 6.8"""
     with pytest.raises(EncodingError):
@@ -80,10 +89,19 @@ def test_vouchers_read_back_from_json(one):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("price", 5), ("price", "05"), ("price", "-1"), ("price", str(2**128)), ("promptTokens", "5"), ("extra", 1),
-        ("node", "0x" + "A" * 40), ("requestId", "0x00"), ("seq", None), ("promptTokens", True), ("price", "1e3"),
+        ("price", 5),
+        ("price", "05"),
+        ("price", "-1"),
+        ("price", str(2**128)),
+        ("promptTokens", "5"),
+        ("extra", 1),
+        ("node", "0x" + "A" * 40),
+        ("requestId", "0x00"),
+        ("seq", None),
+        ("promptTokens", True),
+        ("price", "1e3"),
     ],
-)  # fmt: skip
+)
 def test_json_of_other_types_is_refused_by_field(name, value):
     """SPEC 6.8, 0.19"""
     with pytest.raises(FieldError) as caught:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from eth_abi import encode
@@ -20,7 +21,7 @@ OWNER, OPERATOR, TREASURY = account(100), account(101), account(102)
 def splits(draw):
     cuts = sorted(draw(st.lists(st.integers(0, 1_000_000), min_size=5, max_size=5)))
     edges = [0, *cuts, 1_000_000]
-    return Split(*(after - before for before, after in zip(edges, edges[1:], strict=False)))
+    return Split(*(after - before for before, after in pairwise(edges)))
 
 
 @st.composite
@@ -141,7 +142,7 @@ def test_a_claim_pays_receipts_in_order(listed, data):
 def test_any_steps_pay_each_price_in_the_end(listed, stops):
     """SPEC 8.7"""
     edges = [0, *sorted(stop for stop in stops if stop <= sum(listed)), sum(listed)]
-    steps = [paid_of(listed, before, upto) for before, upto in zip(edges, edges[1:], strict=False)]
+    steps = [paid_of(listed, before, upto) for before, upto in pairwise(edges)]
     assert [sum(part) for part in zip(*steps, strict=True)] == listed
 
 

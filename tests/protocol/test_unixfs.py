@@ -23,7 +23,7 @@ def varint(value):
 
 
 def naive(chunks, depth):
-    """(cid binary, tsize, size, subtree chunks used) top-down, written from the UnixFS and dag-pb descriptions."""
+    """(cid binary, tsize, size, chunks used) top-down, written from the UnixFS and dag-pb descriptions."""
     if depth == 0:
         data = chunks[0]
         return b"\x01\x55\x12\x20" + hashlib.sha256(data).digest(), len(data), len(data), 1

@@ -14,10 +14,16 @@ RESULT = AttributeResult(bytes(32), (LaneUnits(Lane.SPAN, (), 1, True),), (), ()
 @pytest.mark.parametrize(
     "changes",
     [
-        {"lanes": ["span", "span"]}, {"lanes": ["unattributed"]}, {"lanes": [1]}, {"lanes": ["span"] * 4},
-        {"min_span_tokens": 0}, {"index_cid": None}, {"manifest_cid": CID[:-1]}, {"output_ids": [-1]},
+        {"lanes": ["span", "span"]},
+        {"lanes": ["unattributed"]},
+        {"lanes": [1]},
+        {"lanes": ["span"] * 4},
+        {"min_span_tokens": 0},
+        {"index_cid": None},
+        {"manifest_cid": CID[:-1]},
+        {"output_ids": [-1]},
     ],
-)  # fmt: skip
+)
 def test_requests_out_of_bounds_are_refused(changes):
     """SPEC 0.19"""
     with pytest.raises(WireError) as caught:
@@ -28,11 +34,21 @@ def test_requests_out_of_bounds_are_refused(changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"units": [[1, 2], [1, 3]]}, {"units": [[1, -2]]}, {"units": [[1, MAX_UNITS + 1]]}, {"units": [[1]]},
-        {"units": [[1, True]]}, {"units": [["1", 2]]}, {"units": [[2**32, 1]]}, {"units": [1]}, {"extra": 0},
-        {"units": [[row, 1] for row in range(MAX_LANE_ROWS + 1)]}, {"unattributed": -1}, {"ran": 1}, {"lane": "unattributed"},
+        {"units": [[1, 2], [1, 3]]},
+        {"units": [[1, -2]]},
+        {"units": [[1, MAX_UNITS + 1]]},
+        {"units": [[1]]},
+        {"units": [[1, True]]},
+        {"units": [["1", 2]]},
+        {"units": [[2**32, 1]]},
+        {"units": [1]},
+        {"extra": 0},
+        {"units": [[row, 1] for row in range(MAX_LANE_ROWS + 1)]},
+        {"unattributed": -1},
+        {"ran": 1},
+        {"lane": "unattributed"},
     ],
-)  # fmt: skip
+)
 def test_lanes_out_of_bounds_are_refused(changes):
     """SPEC 0.19"""
     assert AttributeResult.from_json({**RESULT, "lanes": [LANE]}).lanes[0].units == ((1, 2),)

@@ -10,18 +10,30 @@ GOOD = GenerateRequest("r", 0, None, (("user", "hi"),), None, None, 1, 1.0, 1.0,
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"prompt": "x"}, "prompt"), ({"messages": None}, "prompt"), ({"messages": []}, "prompt"),
-        ({"messages": [{"role": "tool", "content": ""}]}, "role"), ({"messages": [{"role": "user"}]}, "content"),
+        ({"prompt": "x"}, "prompt"),
+        ({"messages": None}, "prompt"),
+        ({"messages": []}, "prompt"),
+        ({"messages": [{"role": "tool", "content": ""}]}, "role"),
+        ({"messages": [{"role": "user"}]}, "content"),
         ({"messages": [{"role": "user", "content": "", "name": "x"}]}, "name"),
         ({"messages": [{"role": "user", "content": ""}] * (MAX_MESSAGES + 1)}, "messages"),
-        ({"max_tokens": 0}, "max_tokens"), ({"max_tokens": -5}, "max_tokens"), ({"max_tokens": MAX_TOKENS + 1}, "max_tokens"),
-        ({"temperature": 2.1}, "temperature"), ({"temperature": -0.1}, "temperature"),
-        ({"temperature": float("nan")}, "temperature"), ({"top_p": 1.1}, "top_p"), ({"seed": 2**53}, "seed"),
-        ({"stop": ["x"] * (MAX_STOPS + 1)}, "stop"), ({"stop": "x"}, "stop"), ({"stream": False}, "stream"),
-        ({"adapter_cid": "Qm"}, "adapter_cid"), ({"request_id": "a b"}, "request_id"), ({"request_id": ""}, "request_id"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -5}, "max_tokens"),
+        ({"max_tokens": MAX_TOKENS + 1}, "max_tokens"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"seed": 2**53}, "seed"),
+        ({"stop": ["x"] * (MAX_STOPS + 1)}, "stop"),
+        ({"stop": "x"}, "stop"),
+        ({"stream": False}, "stream"),
+        ({"adapter_cid": "Qm"}, "adapter_cid"),
+        ({"request_id": "a b"}, "request_id"),
+        ({"request_id": ""}, "request_id"),
         ({"fence": -1}, "fence"),
     ],
-)  # fmt: skip
+)
 def test_requests_out_of_bounds_are_refused(changes, field):
     """SPEC 0.19"""
     with pytest.raises(WireError) as caught:

@@ -13,12 +13,16 @@ GOOD = WorkerHealth(
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"base": None}, "base"), ({"base": {"fingerprint": "0x1", "tokenizer_digest": DIGEST, "name": ""}}, "base.fingerprint"),
-        ({"adapters": [{"cid": "x", "state": "resident"}]}, "adapters[0].cid"), ({"status": "not ready"}, "status"),
-        ({"adapters": [{"cid": cid_of_raw(b"").text}]}, "adapters[0].state"), ({"jobs": [1]}, "jobs[0]"),
-        ({"jobs": ["a b"]}, "jobs[0]"), ({"profile_id": DIGEST[:-2]}, "profile_id"),
+        ({"base": None}, "base"),
+        ({"base": {"fingerprint": "0x1", "tokenizer_digest": DIGEST, "name": ""}}, "base.fingerprint"),
+        ({"adapters": [{"cid": "x", "state": "resident"}]}, "adapters[0].cid"),
+        ({"status": "not ready"}, "status"),
+        ({"adapters": [{"cid": cid_of_raw(b"").text}]}, "adapters[0].state"),
+        ({"jobs": [1]}, "jobs[0]"),
+        ({"jobs": ["a b"]}, "jobs[0]"),
+        ({"profile_id": DIGEST[:-2]}, "profile_id"),
     ],
-)  # fmt: skip
+)
 def test_reports_out_of_bounds_are_refused(changes, field):
     """SPEC 0.19"""
     with pytest.raises(WireError) as caught:

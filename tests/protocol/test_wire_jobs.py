@@ -13,12 +13,18 @@ STATUS = JobStatus("j", "queued", "", 0, 0, None, None, "", None).to_json()
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"kind": "evaluation"}, "kind"), ({"kind": "other"}, "kind"), ({"recipe": {"rate": 0.1}}, "recipe"),
-        ({"recipe": []}, "recipe"), ({"recipe": {"a": {"b": {"c": 1}}}}, "recipe"), ({"recipe": {"n": 2**53}}, "recipe"),
-        ({"recipe": {str(n): n for n in range(65)}}, "recipe"), ({"base_fingerprint": "0x12"}, "base_fingerprint"),
-        ({"job_id": "../x"}, "job_id"), ({"manifest_cid": None}, "manifest_cid"),
+        ({"kind": "evaluation"}, "kind"),
+        ({"kind": "other"}, "kind"),
+        ({"recipe": {"rate": 0.1}}, "recipe"),
+        ({"recipe": []}, "recipe"),
+        ({"recipe": {"a": {"b": {"c": 1}}}}, "recipe"),
+        ({"recipe": {"n": 2**53}}, "recipe"),
+        ({"recipe": {str(n): n for n in range(65)}}, "recipe"),
+        ({"base_fingerprint": "0x12"}, "base_fingerprint"),
+        ({"job_id": "../x"}, "job_id"),
+        ({"manifest_cid": None}, "manifest_cid"),
     ],
-)  # fmt: skip
+)
 def test_specs_out_of_bounds_are_refused(changes, field):
     """SPEC 0.19"""
     with pytest.raises(WireError) as caught:
@@ -29,12 +35,17 @@ def test_specs_out_of_bounds_are_refused(changes, field):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"state": "done"}, "result"), ({"state": "running", "result": {}}, "result"), ({"state": "lost"}, "state"),
-        ({"loss": float("inf")}, "loss"), ({"eta_seconds": -1}, "eta_seconds"), ({"step": -1}, "step"),
-        ({"state": "done", "result": {"x": float("nan")}}, "result"), ({"step": 1.0}, "step"),
+        ({"state": "done"}, "result"),
+        ({"state": "running", "result": {}}, "result"),
+        ({"state": "lost"}, "state"),
+        ({"loss": float("inf")}, "loss"),
+        ({"eta_seconds": -1}, "eta_seconds"),
+        ({"step": -1}, "step"),
+        ({"state": "done", "result": {"x": float("nan")}}, "result"),
+        ({"step": 1.0}, "step"),
         ({"state": "done", "result": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, "result"),
     ],
-)  # fmt: skip
+)
 def test_statuses_out_of_bounds_are_refused(changes, field):
     """SPEC 0.19"""
     with pytest.raises(WireError) as caught:
