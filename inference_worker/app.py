@@ -19,8 +19,8 @@ import torch
 from aiohttp import web
 
 from inference_worker.adapters.loader import AdapterLoader
-from inference_worker.base.fingerprint import read_record
-from inference_worker.base.load import check_files, load_tokenizer
+from inference_worker.attribution.service import AttributionService
+from inference_worker.base.load import load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.config import WorkerConfig
 from inference_worker.engine.engine import Engine
@@ -30,10 +30,9 @@ from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.weights import read_weights
-from inference_worker.errors import NodeUnreachable
 from inference_worker.server import Fences, Services, create_app
 from inference_worker.training.jobs import JobRunner
-from protocol.wire import AttributeRequest, AttributeResult, BaseInfo
+from protocol.wire import BaseInfo
 
 log = structlog.get_logger()
 
@@ -69,17 +68,16 @@ async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
     """Everything behind the routes; closed again on the way out."""
     torch.set_num_threads(config.threads)
     token = config.token_file.read_text(encoding="utf-8").strip()
-    record = read_record(config.base)
-    check_files(config.base, record)
-    base = BaseInfo(str(record["fingerprint"]), str(record["tokenizer_digest"]), str(record["name"]))
+    # Attribution needs gradients, so it has the base a second time, as an ordinary module.
+    traced = load_base(config.base)
+    base = BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name)
     kernel, linear = choose_linear()
     weights = read_weights(config.base, linear)
     blobs = NodeBlobs(str(config.node_socket), token)
-    tokenizer = load_tokenizer(config.base)
-    prompts = PromptEncoder(tokenizer, weights.shape.vocab)
+    prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
     loader = AdapterLoader(blobs.get, weights.shape, base.fingerprint, config.adapter_bytes, time.monotonic)
     limits = limits_of(config, weights.shape.positions)
-    end_tokens = frozenset({int(tokenizer.eos_token_id)})
+    end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     engine = Engine(ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine)
     jobs = JobRunner(config.data, config.base, str(config.node_socket), config.token_file, config.threads)
     with ThreadPoolExecutor(LOADING_THREADS) as loading, ThreadPoolExecutor(1) as attributing:
@@ -90,7 +88,7 @@ async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
             prompts=prompts,
             loader=loader,
             engine=engine,
-            attributor=NoAttribution(),
+            attributor=AttributionService(traced, blobs),
             jobs=jobs,
             loading=loading,
             attributing=attributing,
@@ -103,14 +101,6 @@ async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
         finally:
             engine.close(0)
             jobs.close()
-
-
-class NoAttribution:
-    """Answers that this worker traces no sources."""
-
-    def attribute(self, request: AttributeRequest) -> AttributeResult:
-        """Refuse."""
-        raise NodeUnreachable(request.index_cid, "this worker traces no sources")
 
 
 def limits_of(config: WorkerConfig, positions: int) -> SchedulerLimits:
