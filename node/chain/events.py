@@ -158,7 +158,7 @@ class EventFollower:
         return len(events)
 
     def _numbers_to_remember(self, start: int, end: int) -> range:
-        return range(max(start, end - self._remembered + 1), end + 1)
+        return range(max(start, end - self._remembered), end + 1)
 
     def _required_hash(self, number: int) -> bytes:
         found = self._hash_of(number)

@@ -39,6 +39,10 @@ class Signer:
         """The 65-byte signature of a 32-byte digest; deterministic (RFC 6979)."""
         return _encode(self._key.sign_msg_hash(_checked(digest)))
 
+    def private_key(self) -> bytes:
+        """The 32 bytes themselves, for whoever signs transactions with this account."""
+        return bytes(self._key.to_bytes())
+
     def sign_receipt(self, receipt: Receipt, domain: Domain) -> bytes:
         """The node's signature of a receipt."""
         return self.sign_digest(receipt_digest(receipt, domain))

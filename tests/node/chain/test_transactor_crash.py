@@ -1,4 +1,4 @@
-"""SIGKILL at every step of a send: after the restart the payment was made exactly once, or provably never began."""
+"""SIGKILL at every step of a send: after the restart the payment was made exactly once."""
 
 import os
 import signal

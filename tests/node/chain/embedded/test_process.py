@@ -29,7 +29,7 @@ def test_a_killed_chain_reopens_at_its_last_block(tmp_path: Path) -> None:
 
 
 def test_a_kill_amid_blocks_leaves_a_whole_chain(tmp_path: Path) -> None:
-    """SPEC 0.45: whatever moment the kill hits, the file opens and every block has its parent and receipts."""
+    """SPEC 0.45: whenever the kill hits, the file opens and every block has its parent and receipts."""
     file = str(tmp_path / "chain.sqlite")
     acknowledged = 0
     for rounds in range(3):
