@@ -148,41 +148,21 @@ ServicesOf = Callable[[Core], Sequence[Service]]
 
 def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     """Open the database, connect to the chain and put every part together. Nothing runs yet."""
-    database = open_database(settings.data_dir / "node.sqlite")
-    blobs = BlobStore(BlockTable(database))
-    chain = connect(settings.chain_url, load_deployment(settings.deployment), settings.chain_wait)
-    account = Account.from_key(settings.operator_key)
-    node = signer_of(settings.operator_key).address
-    clock = ChainTime(chain)
-    transactor = Transactor(
-        chain, account, TransactionStore(database), SendPolicy(confirmations=settings.confirmations)
-    )
-    follow = _follower(database, chain, node)
-    epochs = EpochStore(database)
-    parameters = ParameterMirror(chain.contract("ProtocolParameters"))
+    ground = _ground(settings)
+    database, blobs, chain, node = ground.database, ground.blobs, ground.chain, ground.node
     times = _settlement_times(chain)
-    channels, sessions, vouchers = _payments(settings, database, chain, node, clock, times)
+    follow = _follower(database, chain, node)
+    parameters = ParameterMirror(chain.contract("ProtocolParameters"))
+    channels, sessions, vouchers = _payments(settings, ground, times)
     worker = WorkerClient(settings.worker.socket, settings.worker.token_file)
     dispatcher = Dispatcher([worker], JobStore(database))
     versions = Versions(blobs)
     catalog = catalog_of(database, blobs, chain)
     domain = receipts_domain(chain.chain_id, chain.deployment.address("EpochSettlement"))
-    issuer = Issuer(database, domain, signer_of(settings.receipt_key), node, keccak, clock)
-    pipeline = Pipeline(
-        catalog,
-        Admissions(database, channels, sessions, vouchers, settings.willing_to_lose),
-        dispatcher,
-        Attributor(dispatcher, versions),
-        versions,
-        parameters,
-        issuer,
-        vouchers,
-        JobStore(database),
-        node,
-        keccak,
-        clock,
-    )
-    claims = Claims(chain, transactor, epochs, blobs, keccak, follow)
+    issuer = Issuer(database, domain, signer_of(settings.receipt_key), node, keccak, ground.clock)
+    admissions = Admissions(database, channels, sessions, vouchers, settings.willing_to_lose)
+    attributor = Attributor(dispatcher, versions)
+    claims = Claims(chain, ground.transactor, EpochStore(database), blobs, keccak, follow)
     return Core(
         settings=settings,
         node=node,
@@ -190,8 +170,8 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
         database=database,
         blobs=blobs,
         chain=chain,
-        clock=clock,
-        transactor=transactor,
+        clock=ground.clock,
+        transactor=ground.transactor,
         parameters=parameters,
         channels=channels,
         sessions=sessions,
@@ -202,15 +182,53 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
         catalog=catalog,
         issuer=issuer,
         receipts=ReceiptLog(database),
-        pipeline=pipeline,
-        follow=follow,
-        settlement=_settlement(
-            settings, chain, transactor, database, blobs, channels, parameters, node, clock, times, follow
+        pipeline=Pipeline(
+            catalog,
+            admissions,
+            dispatcher,
+            attributor,
+            versions,
+            parameters,
+            issuer,
+            vouchers,
+            JobStore(database),
+            node,
+            keccak,
+            ground.clock,
         ),
+        follow=follow,
+        settlement=_settlement(settings, ground, channels, parameters, times, follow),
         claims=claims,
         earnings=EarningsQuery(database, claims),
-        proposals=Proposals(chain.contract("OpenGovernor"), transactor, chain.deployment.block),
-        staking=Staking(chain.contract("NodeStaking"), chain.contract("OpenToken"), transactor),
+        proposals=Proposals(chain.contract("OpenGovernor"), ground.transactor, chain.deployment.block),
+        staking=Staking(chain.contract("NodeStaking"), chain.contract("OpenToken"), ground.transactor),
+    )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What every stage stands on."""
+
+    node: Address
+    database: Database
+    blobs: BlobStore
+    chain: Chain
+    clock: ChainTime
+    transactor: Transactor
+
+
+def _ground(settings: DaemonSettings) -> _Ground:
+    database = open_database(settings.data_dir / "node.sqlite")
+    chain = connect(settings.chain_url, load_deployment(settings.deployment), settings.chain_wait)
+    policy = SendPolicy(confirmations=settings.confirmations)
+    account = Account.from_key(settings.operator_key)
+    return _Ground(
+        node=signer_of(settings.operator_key).address,
+        database=database,
+        blobs=BlobStore(BlockTable(database)),
+        chain=chain,
+        clock=ChainTime(chain),
+        transactor=Transactor(chain, account, TransactionStore(database), policy),
     )
 
 
@@ -240,55 +258,39 @@ def _settlement_times(chain: Chain) -> Clock:
     )
 
 
-def _payments(
-    settings: DaemonSettings,
-    database: Database,
-    chain: Chain,
-    node: Address,
-    clock: ChainTime,
-    times: Clock,
-) -> tuple[Channels, Sessions, Vouchers]:
+def _payments(settings: DaemonSettings, ground: _Ground, times: Clock) -> tuple[Channels, Sessions, Vouchers]:
+    database, chain = ground.database, ground.chain
     store = ChannelStore(database)
     sessions = Sessions(store, load_or_create_secret(settings.data_dir / "session.secret"))
-    channels = Channels(
-        chain.contract("PaymentChannels"),
-        store,
-        ReceiptStore(database),
-        JobStore(database),
-        node,
-        keccak,
-        clock,
-    )
+    contract = chain.contract("PaymentChannels")
+    receipts, jobs = ReceiptStore(database), JobStore(database)
+    channels = Channels(contract, store, receipts, jobs, ground.node, keccak, ground.clock)
     domain = channels_domain(chain.chain_id, chain.deployment.address("PaymentChannels"))
-    # A voucher taken now is claimed at the latest at the end of this epoch; a second epoch is the margin
-    # for trouble.
+    # A voucher taken now is claimed at the latest at the end of this epoch; a second one is the margin.
     margin = settings.claim_margin if settings.claim_margin is not None else 2 * times.length
-    vouchers = Vouchers(channels, store, sessions, domain, keccak, clock, settings.voucher_validity, margin)
+    validity = settings.voucher_validity
+    vouchers = Vouchers(channels, store, sessions, domain, keccak, ground.clock, validity, margin)
     return channels, sessions, vouchers
 
 
 def _settlement(
     settings: DaemonSettings,
-    chain: Chain,
-    transactor: Transactor,
-    database: Database,
-    blobs: BlobStore,
+    ground: _Ground,
     channels: Channels,
     parameters: ParameterMirror,
-    node: Address,
-    clock: ChainTime,
     times: Clock,
     follow: Callable[[], None],
 ) -> Settlement:
-    epochs = EpochStore(database)
+    chain, transactor, blobs, node = ground.chain, ground.transactor, ground.blobs, ground.node
+    epochs, receipts = EpochStore(ground.database), ReceiptStore(ground.database)
     lead = settings.claim_lead if settings.claim_lead is not None else max(1, times.length // 4)
     return Settlement(
         follow,
-        Claimer(chain, channels, ChannelStore(database), transactor, clock),
-        Publisher(chain, transactor, epochs, ReceiptStore(database), blobs, parameters.at, node, keccak),
+        Claimer(chain, channels, ChannelStore(ground.database), transactor, ground.clock),
+        Publisher(chain, transactor, epochs, receipts, blobs, parameters.at, node, keccak),
         Aggregator(chain, transactor, epochs, blobs, node, keccak, times),
         times,
-        clock,
+        ground.clock,
         Duties(settings.claim_vouchers, settings.aggregate, lead),
     )
 

@@ -6,6 +6,7 @@ Each part reads the contracts before it acts, so that a turn may stop anywhere a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,9 +46,15 @@ class Settlement:
         self._clock = clock
         self._now = now
         self._duties = duties
+        # Two turns at once would both see that a step is due, and the second would fail.
+        self._one_at_a_time = threading.Lock()
 
     def step(self) -> None:
-        """One turn; blocks while transactions are mined."""
+        """One turn; blocks while transactions are mined, and while another turn runs."""
+        with self._one_at_a_time:
+            self._turn()
+
+    def _turn(self) -> None:
         self._follow()
         if self._duties.claim_vouchers:
             epoch = self._clock.epoch(self._now())
