@@ -6,6 +6,7 @@ or style. Every value is escaped by the template engine; texts from users and ro
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -177,13 +178,23 @@ async def wallet(request: web.Request) -> web.Response:
 
 def wallet_settings(network: Network) -> dict[str, object]:
     """Chain, addresses and the few ABI entries in use, errors included so that a refusal can be named."""
+    # A contract passes on the errors of those it calls, so each may revert with any of them.
+    errors = {
+        json.dumps(entry): entry
+        for name in WALLET_FUNCTIONS
+        for entry in network.abis[name]
+        if _is_error(entry)
+    }
     contracts = {
         name: {
             "address": network.contracts[name],
             "abi": [
-                entry
-                for entry in network.abis[name]
-                if entry["type"] == "error" or (entry["type"] == "function" and entry["name"] in functions)
+                *(
+                    one
+                    for one in network.abis[name]
+                    if one["type"] == "function" and one["name"] in functions
+                ),
+                *errors.values(),
             ],
         }
         for name, functions in WALLET_FUNCTIONS.items()
@@ -194,6 +205,10 @@ def wallet_settings(network: Network) -> dict[str, object]:
         "rpcUrl": network.public_rpc_url,
         "contracts": contracts,
     }
+
+
+def _is_error(entry: Mapping[str, object]) -> bool:
+    return entry["type"] == "error"
 
 
 def _missing(request: web.Request, reason: str) -> web.Response:
