@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts.world import World
+from scripts.deployment_plan import OPEN
+from tests.contracts.epochs import Ledger
+from tests.contracts.world import World, rewound
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +16,14 @@ def deployed() -> World:
 
 @pytest.fixture
 def world(deployed: World) -> Iterator[World]:
-    snapshot = deployed.tester.take_snapshot()
-    yield deployed
-    deployed.tester.revert_to_snapshot(snapshot)
+    with rewound(deployed):
+        yield deployed
+
+
+@pytest.fixture
+def ledger(world: World) -> Ledger:
+    """Two staked nodes that can bond, and the oracle of what everyone earns."""
+    for node in ("node", "other_node"):
+        world.stake(node)
+        world.fund(node, 10_000 * OPEN, world.settlement)
+    return Ledger(world)

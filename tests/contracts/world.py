@@ -6,7 +6,6 @@ time it is given, else one second more than its parent. Signatures are made by t
 """
 
 import ast
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -252,5 +251,11 @@ def reverts(name: str, *values: Any) -> Iterator[None]:
     raise AssertionError(f"nothing reverted, expected {name}")
 
 
-def dump_gas(world: World) -> dict[str, int]:
-    return json.loads(json.dumps({f"{c}.{f}": gas for (c, f), gas in sorted(world.gas.items())}))
+@contextmanager
+def rewound(world: World) -> Iterator[World]:
+    """What the block does to the chain is undone afterwards: hypothesis runs many examples in one test."""
+    snapshot = world.tester.take_snapshot()
+    try:
+        yield world
+    finally:
+        world.tester.revert_to_snapshot(snapshot)

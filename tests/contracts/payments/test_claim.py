@@ -10,7 +10,7 @@ from node.chain.signer import SECP256K1_ORDER
 from protocol.receipt import Voucher, solidity_tuple
 from scripts.deployment_plan import OPEN
 from tests.contracts.channel import open_channel
-from tests.contracts.world import World, reverts
+from tests.contracts.world import World, reverts, rewound
 
 
 def test_a_claim_moves_the_difference_to_the_distributor_and_funds_the_epoch(world: World) -> None:
@@ -55,16 +55,15 @@ def test_what_the_deposit_does_not_cover_stays_owed(world: World) -> None:
 @given(claims=st.lists(st.integers(0, 150), min_size=1, max_size=6))
 def test_any_claims_in_any_order_pay_the_highest_and_no_more(world: World, claims: list[int]) -> None:
     """SPEC 6.22: claiming any vouchers in any order pays min(highest, deposit) in all."""
-    snapshot = world.tester.take_snapshot()
-    channel = open_channel(world, 100)
-    for cumulative in claims:
-        voucher = channel.voucher(cumulative)
-        batch = [solidity_tuple(voucher)], [channel.sign(voucher)]
-        world.send(world.channels.functions.claimMany(*batch), "node")
-    assert channel.claimed == min(max(claims), 100)
-    assert world.balance(world.distributor.address) == channel.claimed
-    assert world.balance(world.channels.address) == 100 - channel.claimed
-    world.tester.revert_to_snapshot(snapshot)
+    with rewound(world):
+        channel = open_channel(world, 100)
+        for cumulative in claims:
+            voucher = channel.voucher(cumulative)
+            batch = [solidity_tuple(voucher)], [channel.sign(voucher)]
+            world.send(world.channels.functions.claimMany(*batch), "node")
+        assert channel.claimed == min(max(claims), 100)
+        assert world.balance(world.distributor.address) == channel.claimed
+        assert world.balance(world.channels.address) == 100 - channel.claimed
 
 
 @pytest.mark.parametrize(("offset", "accepted"), [(-1, True), (0, False), (1, False)])

@@ -1,0 +1,195 @@
+"""Who may do what, read from the ABIs: a function nobody listed here fails the test."""
+
+from typing import Any
+
+import pytest
+
+from scripts.deployment_plan import ORDER
+from tests.contracts.world import Reverted, World
+
+OURS = (
+    "ProtocolParameters",
+    "DatanetRegistry",
+    "ContributionLedger",
+    "ModelRegistry",
+    "NodeStaking",
+    "EpochSettlement",
+    "RewardDistributor",
+    "PaymentChannels",
+    "FaultProofs",
+)
+# What a stranger meets at every function that is not for everyone: the refusal names who asked.
+REFUSED = {
+    ("ProtocolParameters", "setSplit"): "AccessManagedUnauthorized",
+    ("ProtocolParameters", "setValue"): "AccessManagedUnauthorized",
+    ("ProtocolParameters", "setValues"): "AccessManagedUnauthorized",
+    ("ProtocolParameters", "setAuthority"): "AccessManagedUnauthorized",
+    ("DatanetRegistry", "setCurator"): "DatanetRegistryNotOwner",
+    ("DatanetRegistry", "publishVersion"): "DatanetRegistryNotCurator",
+    ("DatanetRegistry", "registerTokenChunks"): "DatanetRegistryNotCurator",
+    ("ContributionLedger", "decide"): "ContributionLedgerNotCurator",
+    ("ModelRegistry", "setStatus"): "ModelRegistryNotOwner",
+    ("ModelRegistry", "setPrice"): "ModelRegistryNotOwner",
+    ("NodeStaking", "slash"): "NodeStakingNotFaultProofs",
+    ("NodeStaking", "revokeSigner"): "NodeStakingUnknownSigner",
+    ("NodeStaking", "withdraw"): "NodeStakingNotTicketOwner",
+    ("NodeStaking", "unbond"): "NodeStakingNotEnoughShares",
+    ("EpochSettlement", "fund"): "EpochSettlementNotChannels",
+    ("EpochSettlement", "publishStatement"): "EpochSettlementNodeNotRegistered",
+    ("EpochSettlement", "commit"): "EpochSettlementNotStaked",
+    ("PaymentChannels", "authorizeSigner"): "PaymentChannelsNotPayer",
+    ("PaymentChannels", "revokeSigner"): "PaymentChannelsNotPayer",
+    ("PaymentChannels", "requestWithdraw"): "PaymentChannelsNotPayer",
+    ("PaymentChannels", "withdraw"): "PaymentChannelsNotPayer",
+    ("PaymentChannels", "claim"): "PaymentChannelsNotPayee",
+    ("PaymentChannels", "open"): "PaymentChannelsNotPayer",
+    ("PaymentChannels", "openWithPermit"): "PaymentChannelsNotPayer",
+}
+# Functions that anyone may call: each acts on the caller's own money or word, or is proven by its arguments.
+OPEN_TO_ALL = {
+    ("DatanetRegistry", "createDatanet"),
+    ("ContributionLedger", "submit"),
+    ("ModelRegistry", "registerBase"),
+    ("ModelRegistry", "registerModel"),
+    ("NodeStaking", "stake"),
+    ("NodeStaking", "stakeWithPermit"),
+    ("NodeStaking", "authorizeSigner"),
+    ("NodeStaking", "setEncryptionKey"),
+    ("NodeStaking", "addRewards"),
+    ("NodeStaking", "claimRewards"),
+    ("EpochSettlement", "rollover"),
+    ("EpochSettlement", "finalize"),
+    ("EpochSettlement", "submitReceipt"),
+    ("RewardDistributor", "claim"),
+    ("RewardDistributor", "claimForStakers"),
+    ("PaymentChannels", "deposit"),
+    ("PaymentChannels", "claimMany"),
+    ("FaultProofs", "proveEquivocation"),
+}
+
+
+def writing_functions(world: World) -> set[tuple[str, str]]:
+    return {
+        (name, entry["name"])
+        for name in OURS
+        for entry in world.contract(name).abi
+        if entry["type"] == "function" and entry["stateMutability"] in ("nonpayable", "payable")
+    }
+
+
+def test_every_writing_function_is_accounted_for(world: World) -> None:
+    """SPEC 9.20: every function that writes is either open to all or refuses strangers."""
+    assert writing_functions(world) == set(REFUSED) | OPEN_TO_ALL
+
+
+@pytest.fixture
+def populated(world: World) -> dict[str, Any]:
+    """One thing of each kind, none of it the stranger's; returns the arguments that name them."""
+    from tests.contracts.channel import call_tuple, open_channel
+    from tests.contracts.datanet.test_datanet_registry import create, publish
+    from tests.contracts.datanet.test_contribution_ledger import submit
+    from tests.contracts.models.test_model_registry import register_base, register_model
+    from tests.contracts.staking.test_stake import unbond
+
+    datanet = create(world, "curator")
+    publish(world, datanet, "curator")
+    world.stake("node")
+    channel = open_channel(world)
+    voucher = channel.voucher(5)
+    return {
+        "datanet": datanet,
+        "contribution": submit(world, datanet, "contributor"),
+        "model": register_model(world, register_base(world)),
+        "ticket": unbond(world, "node", 10)[0],
+        "channel": channel.id,
+        "terms": call_tuple(channel.terms),
+        "voucher": tuple(getattr(voucher, name) for name in voucher.__slots__),
+        "signature": channel.sign(voucher),
+    }
+
+
+def arguments_for(name: str, function: str, world: World, it: dict[str, Any]) -> list[Any]:
+    someone, word, cid = world.address("stranger"), b"\x01" * 32, b"\x01"
+    return {
+        "setSplit": [(1_000_000, 0, 0, 0, 0, 0)],
+        "setValue": [word, 1],
+        "setValues": [[word], [1]],
+        "setAuthority": [someone],
+        "setCurator": [it["datanet"], someone, True],
+        "publishVersion": [it["datanet"], 0, word, 1, cid],
+        "registerTokenChunks": [it["datanet"], 1, word, word, 1],
+        "decide": [it["contribution"], 3, 0, b""],
+        "setStatus": [it["model"], 2],
+        "setPrice": [it["model"], 1, 1, 1],
+        "slash": [world.address("node"), 1, someone],
+        "unbond": [world.address("node"), 1],
+        "fund": [someone, 1],
+        "publishStatement": [0, word, 1, 1, word, cid],
+        "commit": [(0, bytes(32), word, word, word, 1, cid)],
+        "authorizeSigner": [it["channel"], someone, 1, 2**60],
+        "revokeSigner": [it["channel"], someone] if name == "PaymentChannels" else [someone],
+        "requestWithdraw": [it["channel"]],
+        "withdraw": [it["channel"]] if name == "PaymentChannels" else [it["ticket"]],
+        "claim": [it["voucher"], it["signature"]],
+        "open": [it["terms"], 1],
+        "openWithPermit": [it["terms"], 1, 2**60, 27, word, word],
+    }[function]
+
+
+def test_strangers_are_refused_everywhere(world: World, populated: dict[str, Any]) -> None:
+    """SPEC 9.20: every restricted function refuses a stranger, and says so by name."""
+    for (name, function), error in REFUSED.items():
+        arguments = arguments_for(name, function, world, populated)
+        with pytest.raises(Reverted) as found:
+            world.send(world.contract(name).functions[function](*arguments), "stranger")
+        assert found.value.name == error, f"{name}.{function} refused with {found.value}"
+
+
+def test_the_deployer_is_a_stranger_too(world: World) -> None:
+    """SPEC 9.24: after the deployment no account holds a role; the timelock is the only admin."""
+    for function, arguments in (("setSplit", [(1_000_000, 0, 0, 0, 0, 0)]), ("setValue", [b"\x01" * 32, 1])):
+        with pytest.raises(Reverted, match="AccessManagedUnauthorized"):
+            world.send(world.parameters.functions[function](*arguments), "deployer")
+    manager = world.contract("OpenAccessManager")
+    timelock = world.contract("OpenTimelock")
+    assert manager.functions.hasRole(0, world.address("deployer")).call() == [False, 0]
+    assert manager.functions.hasRole(0, timelock.address).call() == [True, 0]
+    governor = world.contract("OpenGovernor").address
+    for role in ("PROPOSER_ROLE", "CANCELLER_ROLE"):
+        key = timelock.functions[role]().call()
+        assert timelock.functions.hasRole(key, governor).call()
+        assert not timelock.functions.hasRole(key, world.address("deployer")).call()
+    admin = timelock.functions.DEFAULT_ADMIN_ROLE().call()
+    assert not timelock.functions.hasRole(admin, world.address("deployer")).call()
+
+
+def test_contracts_know_each_other_for_ever(world: World) -> None:
+    """SPEC 9.24: the addresses that contracts were given are the deployed ones, and no function changes them."""
+    at = world.record["contracts"]
+    links = {
+        ("PaymentChannels", "distributor"): "RewardDistributor",
+        ("PaymentChannels", "settlement"): "EpochSettlement",
+        ("PaymentChannels", "staking"): "NodeStaking",
+        ("EpochSettlement", "channels"): "PaymentChannels",
+        ("EpochSettlement", "staking"): "NodeStaking",
+        ("RewardDistributor", "settlement"): "EpochSettlement",
+        ("RewardDistributor", "staking"): "NodeStaking",
+        ("NodeStaking", "faultProofs"): "FaultProofs",
+        ("FaultProofs", "staking"): "NodeStaking",
+        ("FaultProofs", "settlement"): "EpochSettlement",
+        ("FaultProofs", "parameters"): "ProtocolParameters",
+        ("ContributionLedger", "datanets"): "DatanetRegistry",
+        ("ModelRegistry", "datanets"): "DatanetRegistry",
+        ("OpenGovernor", "token"): "OpenToken",
+        ("OpenGovernor", "timelock"): "OpenTimelock",
+        ("ProtocolParameters", "authority"): "OpenAccessManager",
+    }
+    for (name, getter), target in links.items():
+        assert world.contract(name).functions[getter]().call().lower() == at[target], (name, getter)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_contracts_stay_within_their_size(world: World, name: str) -> None:
+    """SPEC 9.30: no contract passes 18 KiB of code, three quarters of what a chain takes."""
+    address = world.checksum(world.record["contracts"][name])
+    assert 0 < len(world.web3.eth.get_code(address)) <= 18 * 1024

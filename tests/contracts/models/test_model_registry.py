@@ -1,0 +1,140 @@
+"""Base models, and the models served upon them."""
+
+from typing import Any
+
+import pytest
+
+from tests.contracts.datanet.test_datanet_registry import create, publish
+from tests.contracts.world import World, reverts
+
+CID = b"\x01\x55\x12\x20" + b"\x04" * 32
+FINGERPRINT, TOKENIZER = b"\x0f" * 32, b"\x0e" * 32
+ACTIVE, PAUSED, RETIRED = 1, 2, 3
+
+
+def registry(world: World):  # type: ignore[no-untyped-def]
+    return world.contract("ModelRegistry")
+
+
+def register_base(world: World, fingerprint: bytes = FINGERPRINT) -> int:
+    call = registry(world).functions.registerBase(fingerprint, TOKENIZER, CID)
+    (event,) = world.events(world.send(call, "node"), registry(world), "BaseRegistered")
+    return int(event["id"])
+
+
+def terms(base: int, **changed: Any) -> tuple[Any, ...]:
+    fields = {
+        "name": "icd-coder",
+        "baseId": base,
+        "datanetVersionKey": 0,
+        "bundleCid": CID,
+        "recipeDigest": b"\x01" * 32,
+        "indexDigest": b"\x02" * 32,
+        "inRate": 10**15,
+        "outRate": 2 * 10**15,
+        "fixedPrice": 7,
+        "parents": [],
+        "royaltiesPpm": [],
+        "minSpanTokens": 8,
+    }
+    assert set(changed) <= set(fields)
+    return tuple((fields | changed).values())
+
+
+def register_model(world: World, base: int, sender: str = "model_owner", **changed: Any) -> int:
+    call = registry(world).functions.registerModel(terms(base, **changed))
+    (event,) = world.events(world.send(call, sender), registry(world), "ModelRegistered")
+    return int(event["id"])
+
+
+def test_a_base_model_is_registered_once(world: World) -> None:
+    """SPEC 3.20: one base model per fingerprint; ids count from 1."""
+    assert register_base(world) == 1
+    with reverts("ModelRegistryBaseAlreadyRegistered", FINGERPRINT, 1):
+        register_base(world)
+    assert register_base(world, b"\x0d" * 32) == 2
+    assert registry(world).functions.baseIdOf(FINGERPRINT).call() == 1
+    assert registry(world).functions.getBase(1).call()[2:] == [FINGERPRINT, TOKENIZER, CID]
+    with reverts("ModelRegistryZeroDigest"):
+        register_base(world, bytes(32))
+
+
+def test_a_model_is_registered_as_it_was_described(world: World) -> None:
+    datanet = create(world, "curator")
+    publish(world, datanet, "curator")
+    key = (datanet << 64) | 1
+    base = register_base(world)
+    model = register_model(world, base, datanetVersionKey=key)
+    owner, status, found, registered_at = registry(world).functions.getModel(model).call()
+    assert (owner, status, registered_at) == (world.address("model_owner"), ACTIVE, world.now)
+    assert tuple(found) == terms(base, datanetVersionKey=key)
+
+
+def test_a_name_belongs_to_its_first_owner(world: World) -> None:
+    """SPEC 3.21: a name's models are versions 1, 2, ... of its first registrant; version 0 means the latest."""
+    base = register_base(world)
+    first, second = register_model(world, base), register_model(world, base)
+    by_name = registry(world).functions.modelByName
+    assert [by_name("icd-coder", v).call() for v in (0, 1, 2)] == [second, first, second]
+    with reverts("ModelRegistryNameTaken", "icd-coder", world.address("model_owner")):
+        register_model(world, base, sender="stranger")
+    for name, version in (("icd-coder", 3), ("other", 0)):
+        with reverts("ModelRegistryUnknownName", name, version):
+            world.call(by_name(name, version))
+
+
+def test_only_the_owner_sets_price_and_status(world: World) -> None:
+    """SPEC 3.22: the owner changes price and status; nothing changes the other terms; retired is for ever."""
+    base = register_base(world)
+    model = register_model(world, base)
+    world.send(registry(world).functions.setPrice(model, 1, 2, 3), "model_owner")
+    found = registry(world).functions.getModel(model).call()[2]
+    assert tuple(found) == terms(base, inRate=1, outRate=2, fixedPrice=3)
+    status = registry(world).functions.setStatus
+    for call in (status(model, PAUSED), registry(world).functions.setPrice(model, 0, 0, 0)):
+        with reverts("ModelRegistryNotOwner", model, world.address("stranger"), world.address("model_owner")):
+            world.send(call, "stranger")
+    for new in (PAUSED, ACTIVE, RETIRED):
+        world.send(status(model, new), "model_owner")
+    with reverts("ModelRegistryRetired", model):
+        world.send(status(model, ACTIVE), "model_owner")
+
+
+@pytest.mark.parametrize(
+    ("royalties", "error", "values"),
+    [
+        ([500_001], "ModelRegistryRoyaltiesTooHigh", (500_001, 500_000)),
+        ([], "ModelRegistryRoyaltiesMismatch", (1, 0)),
+        ([1, 1], "ModelRegistryRoyaltiesMismatch", (1, 2)),
+    ],
+)
+def test_royalties_are_bounded(world: World, royalties: list[int], error: str, values: tuple[int, ...]) -> None:
+    """SPEC 3.23: parents exist, at most 8, with one royalty each and at most 500,000 ppm in all."""
+    base = register_base(world)
+    parent = register_model(world, base)
+    with reverts(error, *values):
+        register_model(world, base, parents=[parent], royaltiesPpm=royalties)
+
+
+def test_parents_are_known_and_few(world: World) -> None:
+    """SPEC 3.23: parents exist, at most 8, with one royalty each and at most 500,000 ppm in all."""
+    base = register_base(world)
+    parent = register_model(world, base)
+    register_model(world, base, parents=[parent] * 2, royaltiesPpm=[250_000] * 2)
+    with reverts("ModelRegistryTooManyParents", 9, 8):
+        register_model(world, base, parents=[parent] * 9, royaltiesPpm=[1] * 9)
+    with reverts("ModelRegistryUnknownModel", 44):
+        register_model(world, base, parents=[44], royaltiesPpm=[1])
+
+
+def test_base_and_datanet_version_exist(world: World) -> None:
+    """SPEC 3.24: a model names a registered base model, and a published Datanet version or none."""
+    with reverts("ModelRegistryUnknownBase", 1):
+        register_model(world, 1)
+    base = register_base(world)
+    with reverts("ModelRegistryUnknownDatanetVersion", (1 << 64) | 1):
+        register_model(world, base, datanetVersionKey=(1 << 64) | 1)
+    with reverts("ModelRegistryUnknownBase", 5):
+        world.call(registry(world).functions.getBase(5))
+    with reverts("ModelRegistryUnknownModel", 5):
+        world.call(registry(world).functions.getModel(5))
