@@ -5,7 +5,7 @@ business.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,25 @@ class EmbeddedChain:
         """The state after `header`, as an environment in which calls see that header's number and time."""
         vm = self._chain.get_vm(header)
         return vm.build_state(self.pairs, header, vm.chain_context, vm.previous_hashes)
+
+    def replay(
+        self, mined: MinedBlock, place: int, vm_class: type[PragueVM], before_each: Callable[[], None]
+    ) -> tuple[Receipt, Any]:
+        """Runs a block's transactions up to `place` again on another VM; nothing is kept.
+
+        Returns the last one's receipt (its gas within the block) and computation.
+        """
+        parent = self._chain.get_block_header_by_hash(mined.block.header.parent_hash)
+        header = self._chain.create_header_from_parent(parent)
+        header = header.copy(timestamp=mined.block.header.timestamp, coinbase=mined.block.header.coinbase)
+        ordinary = self._chain.get_vm(header)
+        vm = vm_class(header, self._chain.chaindb, ordinary.chain_context, ordinary.consensus_context)
+        receipt = computation = None
+        for transaction in mined.block.transactions[: place + 1]:
+            before_each()
+            receipt, computation = vm.apply_transaction(header, transaction)
+            header = vm.add_receipt_to_header(header, receipt)
+        return receipt, computation
 
     def next_header(self, timestamp: int) -> Header:
         """The header that a block on the head would start from."""

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
-from node.chain.embedded import execution, index, shapes
+from node.chain.embedded import execution, index, shapes, tracing
 from node.chain.embedded.chain import Header, MinedBlock, log_rows
 from node.chain.embedded.errors import LIMIT_EXCEEDED, RpcError
 from node.chain.embedded.params import (
@@ -284,3 +284,11 @@ def get_raw_transaction(producer: BlockProducer, tx_hash: bytes) -> str | None:
     place = producer.chain.transaction(tx_hash)
     transaction = place[0].block.transactions[place[1]] if place else producer.pool.by_hash.get(tx_hash)
     return shapes.hex_bytes(transaction.encode()) if transaction is not None else None
+
+
+@READING.method("debug_traceTransaction", hash32, anything, required=1)
+def trace_transaction(producer: BlockProducer, tx_hash: bytes, options: Any) -> shapes.Json:
+    place = producer.chain.transaction(tx_hash)
+    if place is None:
+        raise NotFound("transaction not found", hash=shapes.hex_bytes(tx_hash))
+    return tracing.trace(producer.chain, *place, tracing.trace_options(options))

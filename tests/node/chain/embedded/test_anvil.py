@@ -38,7 +38,16 @@ def free_port() -> int:
 @contextmanager
 def anvil_process(home: Path, base_fee: int) -> Iterator[Web3]:
     port = free_port()
-    options = ["--hardfork", "prague", "--gas-limit", "30000000", "--base-fee", str(base_fee), "--silent"]
+    options = [
+        "--hardfork",
+        "prague",
+        "--gas-limit",
+        "30000000",
+        "--steps-tracing",
+        "--base-fee",
+        str(base_fee),
+        "--silent",
+    ]
     command = [str(ANVIL), "--port", str(port), "--chain-id", str(CHAIN_ID), *options]
     process = subprocess.Popen(command, env={"HOME": str(home)})
     try:
@@ -193,6 +202,30 @@ def test_a_revert_has_the_same_data_and_web3_reads_the_same_error(both: Both) ->
             token.functions.transfer(both.accounts[1], 5).call({"from": both.accounts[2]})
         errors.append(caught.value.data)
     assert errors[0] == errors[1]
+
+
+def test_a_trace_takes_the_same_steps(both: Both) -> None:
+    """SPEC 0.48"""
+    artifact = load_artifact("OpenToken")
+    factory = both.chains[0].eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+    creation = factory.constructor(both.accounts[0]).data_in_transaction
+    both.send({"from": both.accounts[0], "data": creation, "gas": hex(3_000_000)})
+    token = both.chains[0].eth.contract(address=both.contracts[0], abi=artifact.abi)  # type: ignore[call-overload]
+    request = {"from": both.accounts[0], "to": both.contracts[0], "gas": hex(200_000)}
+    for amount in (5, 10**40):
+        data = token.encode_abi("transfer", args=[both.accounts[1], amount])
+        both.send({**request, "data": data})
+        digest = both.chains[0].eth.get_block("latest")["transactions"][0]
+        traces = [trace_of(both, web3, "0x" + digest.hex()) for web3 in both.chains]
+        assert len(traces[0]["structLogs"]) > 100
+        assert traces[0] == traces[1]
+
+
+def trace_of(both: Both, web3: Web3, digest: str) -> dict[str, Any]:
+    answer = both.rpc(web3, "debug_traceTransaction", digest, {})["result"]
+    fields = ("pc", "op", "gas", "depth", "stack")
+    steps = [{field: step[field] for field in fields} for step in answer["structLogs"]]
+    return {"failed": answer["failed"], "gas": answer["gas"], "structLogs": steps}
 
 
 def test_both_refuse_the_same_transactions(both: Both) -> None:
