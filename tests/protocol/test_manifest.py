@@ -1,12 +1,13 @@
 import hashlib
 import json
+import unicodedata
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from eth_hash.auto import keccak
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol.errors import ManifestError, ProtocolError, SharesDoNotSum
@@ -96,9 +97,11 @@ def test_dedup_sees_through_compatibility_forms():
 
 
 @given(text)
+@example("\u01f0\u1fb6")
 def test_normal_text_is_settled(value):
     """SPEC 0.22"""
     assert normal_text(normal_text(value)) == normal_text(value)
+    assert unicodedata.is_normalized("NFKC", normal_text(value))
 
 
 @given(manifests())

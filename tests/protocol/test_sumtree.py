@@ -109,3 +109,5 @@ def test_empty_and_overflowing_trees():
     assert not verify_sum(
         SumLeaf(bytes(32), 2), SumProof(0, 2, ((bytes(32), 2**256 - 1),)), SumRoot(bytes(32), 2, 1), keccak
     )
+    higher = SumProof(0, 4, ((bytes(32), 2**256 - 1), (bytes(32), 0)))
+    assert not verify_sum(SumLeaf(bytes(32), 2), higher, SumRoot(bytes(32), 4, 1), keccak)
