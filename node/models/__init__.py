@@ -1,0 +1,1 @@
+"""Stage 3: an adapter bundle becomes a registered model, with its lineage, price and split."""

@@ -1,0 +1,80 @@
+"""The last look at a bundle before it is registered or served: its config and its weights, without tensors.
+
+The worker judges again, against the base it holds. This node must not register, nor hand to a worker, what no
+worker could accept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.blobs.store import BlobStore
+from node.models.tensor_file import TensorEntry, read_tensor_file
+from node.training.bundle import (
+    CARD_FILE,
+    CONFIG_FILE,
+    MAX_TEXT_BYTES,
+    WEIGHTS_FILE,
+    BadBundle,
+    Bundle,
+    file_bytes,
+    read_bundle,
+)
+from protocol.canonical import parse_json
+from protocol.cid import Cid
+from protocol.errors import ProtocolError
+from protocol.hashing import sha256, to_hex
+
+LORA_NAMES = (".lora_A.weight", ".lora_B.weight")
+MAX_RANK = 64
+
+
+@dataclass(frozen=True)
+class CheckedBundle:
+    """A bundle fit to be served, with its tensors by name and its LoRA rank."""
+
+    bundle: Bundle
+    tensors: tuple[TensorEntry, ...]
+    rank: int
+
+
+def verify_bundle(blobs: BlobStore, cid: Cid) -> CheckedBundle:
+    """Check every file of a bundle. Raises NotFound where bytes are missing, else BadBundle."""
+    bundle = read_bundle(blobs, cid)
+    rank = _rank_in(file_bytes(blobs, bundle.files[CONFIG_FILE]))
+    file_bytes(blobs, bundle.files[CARD_FILE])
+    weights = file_bytes(blobs, bundle.files[WEIGHTS_FILE])
+    claimed, actual = bundle.manifest.adapter_sha256, to_hex(sha256(weights))
+    if actual != claimed:
+        raise BadBundle(
+            "weights are not the manifest's", claimed=bundle.manifest.adapter_sha256, actual=actual
+        )
+    tensors = read_tensor_file(weights)
+    _check_pairs(tensors, rank)
+    return CheckedBundle(bundle, tensors, rank)
+
+
+def _rank_in(config: bytes) -> int:
+    try:
+        parsed = parse_json(config, MAX_TEXT_BYTES, 8)
+    except ProtocolError as error:
+        raise BadBundle(f"{CONFIG_FILE} is malformed", reason=str(error)) from error
+    fields = parsed if isinstance(parsed, dict) else {}
+    rank = fields.get("r")
+    if fields.get("peft_type") != "LORA" or type(rank) is not int or not 1 <= rank <= MAX_RANK:
+        raise BadBundle(
+            "config is of no LoRA that is served", peft_type=str(fields.get("peft_type")), r=str(rank)
+        )
+    return rank
+
+
+def _check_pairs(tensors: tuple[TensorEntry, ...], rank: int) -> None:
+    shapes = {entry.name: entry.shape for entry in tensors}
+    stems = {name.removesuffix(suffix) for name in shapes for suffix in LORA_NAMES if name.endswith(suffix)}
+    expected = {stem + suffix for stem in stems for suffix in LORA_NAMES}
+    if not stems or set(shapes) != expected:
+        raise BadBundle("tensors are not LoRA pairs", odd=sorted(set(shapes) ^ expected)[:5])
+    for stem in stems:
+        down, up = (shapes[stem + suffix] for suffix in LORA_NAMES)
+        if len(down) != 2 or len(up) != 2 or not down[0] == up[1] <= MAX_RANK or 0 in (*down, *up):
+            raise BadBundle("a pair's shapes do not fit", name=stem[:80], down=down, up=up, rank=rank)
