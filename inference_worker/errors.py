@@ -157,3 +157,13 @@ class RequestInvalid(WorkerError):
     def __init__(self, field: str, value: object, allowed: str) -> None:
         super().__init__(f"{field}={value!r}, allowed: {allowed}")
         self.field, self.value, self.allowed = field, value, allowed
+
+
+class RowsUnreadable(WorkerError):
+    """The node did not hand over rows that training needs (no grant, or an empty version)."""
+
+    code = "rows_unreadable"
+
+    def __init__(self, wanted: int, missing: list[int]) -> None:
+        super().__init__(f"{len(missing)} of {wanted} rows cannot be read: {missing[:10]}")
+        self.wanted, self.missing = wanted, missing

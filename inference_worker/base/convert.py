@@ -60,7 +60,9 @@ def copy_hugging_face(source: Path, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def convert(out: Path, wheel: Path | None = None, source: Path | None = None, name: str | None = None) -> dict[str, object]:
+def convert(
+    out: Path, wheel: Path | None = None, source: Path | None = None, name: str | None = None
+) -> dict[str, object]:
     """Build `out` unless it is already whole; returns its fingerprint record."""
     if is_finished(out):
         return read_record(out)
@@ -104,7 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     transformers_logging.disable_progress_bar()
     record = convert(options.out, options.wheel, options.source, options.name)
-    sys.stdout.write(f"{options.out}\nfingerprint {record['fingerprint']}\ntokenizer {record['tokenizer_digest']}\n")
+    sys.stdout.write(
+        f"{options.out}\nfingerprint {record['fingerprint']}\ntokenizer {record['tokenizer_digest']}\n"
+    )
     return 0
 
 

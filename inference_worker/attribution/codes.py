@@ -1,0 +1,75 @@
+"""Rows as sign bits, queries as int8, and their exact integer product.
+
+Everything after `encode_query` is integers, the same on every machine; a digest of the query code lets anyone who
+recomputes it see at once whether he got the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inference_worker.attribution.index import Codes
+from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class QueryCode:
+    """int8 codes (checkpoints, width) and an integer weight for each checkpoint (0 to WEIGHT_LIMIT)."""
+
+    codes: npt.NDArray[np.int8]
+    weights: tuple[int, ...]
+
+    def digest(self) -> bytes:
+        """sha256 over codes and weights, for comparing two computations of one query."""
+        head = b"".join(weight.to_bytes(4, "big") for weight in self.weights)
+        return hashlib.sha256(head + self.codes.tobytes()).digest()
+
+
+def encode_rows(sketches: Floats, unit: float) -> Codes:
+    """Sign bit of each number and the row's mean magnitude in `unit`s, at most SCALE_LIMIT."""
+    magnitude = np.rint(np.abs(sketches).mean(axis=1) / unit)
+    bits = np.packbits(sketches > 0, axis=1)
+    return Codes(bits, np.minimum(magnitude, SCALE_LIMIT).astype(np.uint16))
+
+
+def unit_of(*groups: Floats) -> float:
+    """The magnitude unit under which the largest row just fits 16 bits."""
+    largest = max(float(np.abs(group).mean(axis=1).max(initial=0.0)) for group in groups)
+    return largest / SCALE_LIMIT if largest > 0 else 1.0
+
+
+def encode_query(vectors: Sequence[Floats], units: Sequence[float]) -> QueryCode:
+    """One int8 code per checkpoint by its largest number, rounding half to even; weights relative to the largest."""
+    codes, sizes = [], []
+    for vector, unit in zip(vectors, units, strict=True):
+        largest = float(np.abs(vector).max())
+        scaled = vector / largest * CODE_LIMIT if largest > 0 else vector
+        codes.append(np.rint(scaled).astype(np.int8))
+        sizes.append(largest * unit)
+    top = max(sizes)
+    weights = tuple(round(size / top * WEIGHT_LIMIT) if top > 0 else 0 for size in sizes)
+    return QueryCode(np.stack(codes), weights)
+
+
+def scan(query: QueryCode, checkpoints: Sequence[Codes]) -> Ints:
+    """Integer score of each row: sum over checkpoints of weight · magnitude · Σ ±code. Fits 64 bits by construction."""
+    total = np.zeros(len(checkpoints[0].magnitude), dtype=np.int64)
+    for code, weight, rows in zip(query.codes, query.weights, checkpoints, strict=True):
+        total += weight * rows.magnitude.astype(np.int64) * signed_sums(code, rows.bits)
+    return total
+
+
+def signed_sums(code: npt.NDArray[np.int8], bits: npt.NDArray[np.uint8]) -> Ints:
+    """Σ_j ±code[j] for each row of packed signs: twice the sum over set bits less the sum of all."""
+    wide = code.astype(np.int64)
+    set_bits = np.unpackbits(bits, axis=1, count=len(wide)).astype(np.int64)
+    sums: Ints = 2 * (set_bits @ wide) - int(wide.sum())
+    return sums

@@ -1,0 +1,43 @@
+"""The constants of the attribution method and the identifier that receipts carry for it.
+
+Changing any constant changes `method_id`, so an old receipt always says by which rule it was made.
+"""
+
+from __future__ import annotations
+
+from protocol.canonical import canonical_json
+from protocol.hashing import sha256
+
+SKETCH_WIDTH = 1024
+DAMPING = 1
+DECOYS = 128
+DECOY_PERCENTILE = 99
+MAD_FACTOR_PPM = 2_965_200
+TOP_ROWS = 20
+CODE_LIMIT = 127
+SCALE_LIMIT = 65_535
+WEIGHT_LIMIT = 65_536
+BASE_MICRONATS_PER_TOKEN = 100_000
+
+DESCRIPTION: dict[str, object] = {
+    "name": "lora-gradient-sketch+span-1",
+    "v": 1,
+    "gradient": "per-row LoRA gradient of the mean answer loss, shared prompt start held constant, fp32",
+    "precondition": "second moment to the power -1/4 on both sides, float16",
+    "sketch": {"kind": "block permutation with signs, SplitMix64", "width": SKETCH_WIDTH},
+    "rows": "clip at median norm; sign bit and 16-bit mean magnitude per checkpoint",
+    "query": {"code": "int8 absmax, half to even", "fisher_damping": DAMPING},
+    "threshold": {"decoys": DECOYS, "percentile": DECOY_PERCENTILE, "median_plus_mad_ppm": MAD_FACTOR_PPM},
+    "cluster": "largest member, once, canonical row",
+    "top_rows": TOP_ROWS,
+    "unattributed": {
+        "null": "mean decoy excess over all rows",
+        "base_micronats_per_token": BASE_MICRONATS_PER_TOKEN,
+    },
+    "span": "span-1",
+}
+
+
+def method_id() -> bytes:
+    """sha256 of the canonical description: 32 bytes."""
+    return sha256(canonical_json(DESCRIPTION))

@@ -1,0 +1,120 @@
+"""Answers attribution requests: fetches and keeps indexes, runs the lanes, never touches the network except the node's socket.
+
+One lock guards the model, whose hooks are set for the length of one gradient pass.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from inference_worker.attribution.index import AttributionIndex, decode_index
+from inference_worker.attribution.influence import InfluenceQuery, gradient_units
+from inference_worker.attribution.report import did_not_run, make_report, token_texts
+from inference_worker.attribution.spans import SpanIndex, TokenRow, credited_matches
+from inference_worker.attribution.token_classes import TokenClasses
+from inference_worker.base.exchange import Exchange
+from inference_worker.base.load import Base
+from inference_worker.blobs.node_blobs import Blobs
+from inference_worker.errors import BaseMismatch, IndexCorrupt
+from protocol.attribution import Lane, LaneUnits
+from protocol.spans import Match, span_units
+from protocol.wire import AttributeRequest, AttributeResult
+
+KEPT_INDEXES = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What the span lane and the clusters need of one dataset version."""
+
+    clusters: dict[int, int]
+    spans: SpanIndex
+
+
+class AttributionService:
+    """`attribute` may be called from several threads; answers are computed one after the other."""
+
+    def __init__(self, base: Base, blobs: Blobs) -> None:
+        self._base = base
+        self._blobs = blobs
+        self._classes = TokenClasses(base.tokenizer)
+        self._lock = threading.Lock()
+        self._indexes: OrderedDict[str, tuple[AttributionIndex, InfluenceQuery]] = OrderedDict()
+        self._versions: OrderedDict[str, _Version] = OrderedDict()
+
+    def attribute(self, request: AttributeRequest) -> AttributeResult:
+        """The lanes asked for. Raises WorkerError subclasses: BlobMissing, BlobCorrupt, IndexCorrupt, BaseMismatch."""
+        with self._lock:
+            index, influence = _kept(self._indexes, request.index_cid, self._load_index)
+            if index.facts.manifest_cid != request.manifest_cid:
+                raise IndexCorrupt("manifest of the index", request.manifest_cid, index.facts.manifest_cid)
+            version = _kept(self._versions, request.manifest_cid, self._load_version)
+            lanes, matches = self._run(request, index, influence, version)
+        return make_report(lanes, matches, token_texts(self._base.tokenizer, request.output_ids))
+
+    def warm(self, index_cid: str, manifest_cid: str) -> None:
+        """Load what the first answer of a model would otherwise wait for."""
+        with self._lock:
+            _kept(self._indexes, index_cid, self._load_index)
+            _kept(self._versions, manifest_cid, self._load_version)
+
+    def _run(
+        self, request: AttributeRequest, index: AttributionIndex, influence: InfluenceQuery, version: _Version
+    ) -> tuple[list[LaneUnits], list[Match]]:
+        lanes: list[LaneUnits] = []
+        matches: list[Match] = []
+        for lane in request.lanes:
+            if lane is Lane.GRADIENT and request.output_ids:
+                exchange = Exchange(tuple(request.prompt_ids), tuple(request.output_ids))
+                query, ledger = influence.code(exchange)
+                lanes.append(gradient_units(index, query, ledger, version.clusters))
+            elif lane is Lane.SPAN and request.output_ids:
+                matches = credited_matches(
+                    version.spans,
+                    request.output_ids,
+                    self._classes,
+                    index.facts.thresholds,
+                    request.min_span_tokens,
+                )
+                lanes.append(span_units(matches, len(request.output_ids)))
+            else:
+                lanes.append(did_not_run(lane))
+        return lanes, matches
+
+    def _load_index(self, cid: str) -> tuple[AttributionIndex, InfluenceQuery]:
+        index = decode_index(self._blobs.get(cid))
+        if index.facts.base_fingerprint != self._base.fingerprint:
+            raise BaseMismatch(index.facts.base_fingerprint, self._base.fingerprint)
+        return index, InfluenceQuery(self._base.model, index)
+
+    def _load_version(self, cid: str) -> _Version:
+        clusters = {row.index: row.cluster for row in self._blobs.manifest(cid).rows}
+        rows = [
+            TokenRow(
+                source.place.index, row_tokens(self._base.tokenizer, source.row.prompt, source.row.completion)
+            )
+            for source in self._blobs.rows(cid)
+        ]
+        return _Version(clusters, SpanIndex(rows))
+
+
+def row_tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[int, ...]:
+    """A row's ids for span matching: question and answer tokenised apart, as the model meets them, and joined."""
+    both = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, completion)]
+    return tuple(int(token) for ids in both for token in ids)
+
+
+def _kept(cache: OrderedDict[str, T], key: str, load: Callable[[str], T]) -> T:
+    """The cached value, loaded on first use; the least recently used is dropped."""
+    if key not in cache:
+        cache[key] = load(key)
+        while len(cache) > KEPT_INDEXES:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]

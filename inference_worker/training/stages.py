@@ -1,0 +1,215 @@
+"""The phases of a job, each a function of what the phases before it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from inference_worker.attribution.build import TrainingPoint, build_index, units_of_work
+from inference_worker.attribution.gradients import LoraProbe, LoraWeights, lora_weights
+from inference_worker.attribution.index import IndexFacts, encode_index
+from inference_worker.attribution.service import row_tokens
+from inference_worker.attribution.sketch import seed_of
+from inference_worker.attribution.spans import SpanIndex, TokenRow, measured_thresholds
+from inference_worker.attribution.token_classes import TokenClasses
+from inference_worker.base.exchange import common_prefix
+from inference_worker.base.load import Base
+from inference_worker.blobs.node_blobs import Blobs
+from inference_worker.evaluation.comparison import Evaluation
+from inference_worker.evaluation.evaluate import evaluate, rankings_in
+from inference_worker.evaluation.held_out import HeldOut, parse_held_out
+from inference_worker.training.checkpoint import CheckpointFolder, Snapshot
+from inference_worker.training.dataset import Dataset, load_dataset, open_token_rows, run_digest
+from inference_worker.training.examples import Example, steps_per_pass
+from inference_worker.training.job_folder import JobFolder
+from inference_worker.training.lora_trainer import LoraTrainer, StepReport
+from inference_worker.training.model_card import CardFacts, model_card
+from inference_worker.training.progress import JobProgress, Phase
+from inference_worker.training.publish import BundleFacts
+from inference_worker.training.recipe import Recipe, parse_recipe
+from protocol.canonical import canonical_json
+from protocol.wire_jobs import JobSpec
+
+# Costs relative to a training step, as measured on two CPU cores; they only steer the estimate of time left.
+INDEX_WEIGHT = 0.7
+QUESTION_WEIGHT = 0.2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training job works on."""
+
+    spec: JobSpec
+    recipe: Recipe
+    dataset: Dataset
+    examples: tuple[Example, ...]
+    held_out: HeldOut | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Final adapter under PEFT's names, the states kept for attribution, the last batch's loss (nats per token)."""
+
+    adapter: dict[str, torch.Tensor]
+    snapshots: tuple[Snapshot, ...]
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class IndexFile:
+    """The attribution index as bytes, and the span length that all classes' thresholds stay within."""
+
+    data: bytes
+    min_span_tokens: int
+
+
+def make_plan(spec: JobSpec, blobs: Blobs, base: Base) -> Plan:
+    """Recipe checked, rows read and verified, held-out questions parsed; all before any training."""
+    recipe = parse_recipe(spec.recipe)
+    held_out = parse_held_out(blobs.get(spec.held_out_cid)) if spec.held_out_cid else None
+    dataset = load_dataset(blobs, spec.manifest_cid)
+    return Plan(spec, recipe, dataset, tuple(dataset.examples(base.tokenizer, recipe.max_length)), held_out)
+
+
+def start_progress(folder: JobFolder, plan: Plan) -> JobProgress:
+    """The job's phases with their sizes."""
+    rows, recipe = len(plan.examples), plan.recipe
+    questions = rankings_in(plan.held_out, rows) if plan.held_out else 0
+    phases = (
+        Phase("training", steps_per_pass(rows, recipe.batch) * recipe.passes, 1.0),
+        Phase("index", units_of_work(rows, recipe.checkpoints), INDEX_WEIGHT),
+        Phase("evaluation", questions, QUESTION_WEIGHT),
+        Phase("publish", 1, 1.0),
+    )
+    return JobProgress(folder, phases)
+
+
+def train_adapter(folder: JobFolder, plan: Plan, base: Base, progress: JobProgress) -> Trained:
+    """Train from the last checkpoint to the end; the base comes back without LoRA."""
+    digest = run_digest(plan.dataset, plan.recipe.digest(), base.fingerprint)
+    trainer = LoraTrainer(base.model, plan.examples, plan.recipe, CheckpointFolder(folder.work, digest))
+    last = folder.status().loss or 0.0
+
+    def on_step(report: StepReport) -> None:
+        nonlocal last
+        last = report.loss
+        progress.report("training", report.step, report.loss)
+
+    adapter = trainer.run(on_step)
+    trainer.detach()
+    return Trained(adapter, tuple(trainer.snapshots()), trainer.steps, last)
+
+
+def index_file(plan: Plan, base: Base, trained: Trained, progress: JobProgress) -> IndexFile:
+    """The attribution index of the trained rows, with span thresholds measured on this version."""
+    exchanges = [example.exchange for example in plan.examples]
+    points = [TrainingPoint(s.adapter, s.second_moment, s.mean_rate) for s in trained.snapshots]
+    # The seed follows from the committed rows alone: copies of them under other names do not move it.
+    seed = seed_of(plan.dataset.digest())
+    thresholds = span_thresholds(plan, base, seed)
+    weights = lora_weights(trained.adapter, plan.recipe.alpha / plan.recipe.rank)
+    names = LoraProbe(base.model, [weights]).tracked_names()
+    facts = IndexFacts(
+        base_fingerprint=base.fingerprint,
+        tokenizer_digest=base.tokenizer_digest,
+        manifest_cid=plan.spec.manifest_cid,
+        recipe_digest=plan.recipe.digest(),
+        rank=plan.recipe.rank,
+        alpha=plan.recipe.alpha,
+        seed=seed,
+        shared=common_prefix(exchanges),
+        names=tuple(names),
+        shapes=tuple((t.shape[0], t.shape[1]) for t in (trained.adapter[name] for name in names)),
+        thresholds=thresholds,
+    )
+    rows = [example.row for example in plan.examples]
+    index = build_index(
+        base.model, facts, rows, exchanges, points, lambda done: progress.report("index", done)
+    )
+    return IndexFile(encode_index(index), max(thresholds.values(), default=1))
+
+
+def span_thresholds(plan: Plan, base: Base, seed: int) -> dict[str, int]:
+    """Least span lengths by script class, from shuffled answers of this version."""
+    answers = [tokens for _, tokens in answer_tokens(plan, base)]
+    return measured_thresholds(SpanIndex(token_rows(plan, base)), answers, TokenClasses(base.tokenizer), seed)
+
+
+def token_rows(plan: Plan, base: Base) -> list[TokenRow]:
+    """The trained rows' ids as the span lane matches them."""
+    return [
+        TokenRow(s.place.index, row_tokens(base.tokenizer, s.row.prompt, s.row.completion))
+        for s in plan.dataset.rows
+    ]
+
+
+def answer_tokens(plan: Plan, base: Base) -> list[tuple[int, tuple[int, ...]]]:
+    """The rows' answers alone, which is what outputs look like."""
+    return [(s.place.index, row_tokens(base.tokenizer, "", s.row.completion)) for s in plan.dataset.rows]
+
+
+def evaluate_adapter(
+    plan: Plan, base: Base, adapter: Mapping[str, torch.Tensor], progress: JobProgress
+) -> Evaluation | None:
+    """Held-out comparison, where questions were given."""
+    if plan.held_out is None:
+        return None
+    weights = lora_weights(adapter, plan.recipe.alpha / plan.recipe.rank)
+    return evaluate(
+        base.model,
+        base.tokenizer,
+        weights,
+        plan.held_out,
+        plan.dataset.questions(),
+        lambda done, _: progress.report("evaluation", done),
+    )
+
+
+def compare_with_base(
+    folder: JobFolder, base: Base, weights: LoraWeights, held_out: HeldOut, dataset: Dataset
+) -> Evaluation:
+    """The evaluation of a job that does nothing else."""
+    questions = dataset.questions()
+    progress = JobProgress(folder, (Phase("evaluation", rankings_in(held_out, len(questions)), 1.0),))
+    return evaluate(
+        base.model,
+        base.tokenizer,
+        weights,
+        held_out,
+        questions,
+        lambda done, _: progress.report("evaluation", done),
+    )
+
+
+def card_of(plan: Plan, base: Base, trained: Trained, evaluation: Evaluation | None) -> str:
+    """The bundle's README.md."""
+    return model_card(
+        CardFacts(
+            base_name=base.name,
+            base_fingerprint=base.fingerprint,
+            manifest_cid=plan.spec.manifest_cid,
+            rows=len(plan.examples),
+            licences=plan.dataset.licences(),
+            recipe=plan.recipe,
+            steps=trained.steps,
+            final_loss=trained.loss,
+            evaluation=evaluation,
+        )
+    )
+
+
+def bundle_facts(plan: Plan, base: Base, index_cid: str) -> BundleFacts:
+    """What the bundle's manifest ties together."""
+    return BundleFacts(
+        base.name, base.fingerprint, base.tokenizer_digest, plan.spec.manifest_cid, index_cid, plan.recipe
+    )
+
+
+def tokens_file(plan: Plan, base: Base) -> bytes:
+    """Token ids of the open rows, for span proofs; gated rows are left out."""
+    ids = {row.row: row.tokens for row in token_rows(plan, base)}
+    rows = open_token_rows([(source, ids[source.place.index]) for source in plan.dataset.rows])
+    return canonical_json({"v": 1, "tokenizer_digest": base.tokenizer_digest, "rows": rows})
