@@ -1,7 +1,7 @@
-"""The operator's configuration: one TOML file, then `OPENLEDGER_<SECTION>_<KEY>` variables, in frozen dataclasses.
+"""The operator's configuration: a TOML file, then `OPENLEDGER_<SECTION>_<KEY>` variables, as dataclasses.
 
-It is read once, at the door; stages get plain values. It refuses unknown keys and any secret: keys live in the
-keystore.
+It is read once, at the door; stages get plain values. It refuses unknown keys and any secret: keys live
+in the keystore.
 """
 
 import dataclasses
@@ -57,6 +57,8 @@ class ApiSection:
     port: int = 8080
     # Names under which a browser may reach us, beside the listener's own address; "*" switches the check off.
     allowed_hosts: tuple[str, ...] = ()
+    # Scheme and host under which clients reach us, for links; empty takes each request's own.
+    public_url: str = ""
     max_body_bytes: int = MIB
     body_timeout_seconds: float = 10.0
     write_timeout_seconds: float = 30.0
@@ -152,7 +154,7 @@ class Config:
 
 
 def load_config(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
-    """Defaults, then the file at `path` (or `OPENLEDGER_CONFIG`), then the environment. Raises ConfigError."""
+    """Defaults, then the file at `path` (or `OPENLEDGER_CONFIG`), then variables. Raises ConfigError."""
     variables = os.environ if environment is None else environment
     chosen = path if path is not None else _path_of(variables.get("OPENLEDGER_CONFIG"))
     document = {} if chosen is None else _read(chosen)

@@ -30,28 +30,30 @@ routes = web.RouteTableDef()
 @routes.get("/v1/models")
 async def list_models(request: web.Request) -> web.Response:
     """Every model that this node serves."""
-    return web.json_response(
-        {"object": "list", "data": [_model(card) for card in request.app[MODELS].served()]}
-    )
+    return web.json_response({"object": "list", "data": [_model(card) for card in await _served(request)]})
 
 
 @routes.get("/v1/models/{name:.+}")
 async def get_model(request: web.Request) -> web.Response:
     """One model by name, or by name@version."""
     name = request.match_info["name"]
-    for card in request.app[MODELS].served():
+    for card in await _served(request):
         if _is_called(card, name):
             return web.json_response(_model(card))
     raise _no_such_model(name)
 
 
-def _require_served(request: web.Request, name: str) -> None:
-    if not any(_is_called(card, name) for card in request.app[MODELS].served()):
+async def _served(request: web.Request) -> tuple[ModelCard, ...]:
+    return await asyncio.to_thread(request.app[MODELS].served)
+
+
+async def _require_served(request: web.Request, name: str) -> None:
+    if not any(_is_called(card, name) for card in await _served(request)):
         raise _no_such_model(name)
 
 
 def _is_called(card: ModelCard, name: str) -> bool:
-    return name in (card.name, f"{card.name}@{card.version}")
+    return name in (card.name, f"{card.name}@{card.model_version}")
 
 
 def _no_such_model(name: str) -> Problem:
@@ -114,7 +116,7 @@ async def _serve(request: web.Request, parsed: Parsed, form: Literal["chat", "te
         asked.voucher.voucher.channel_id.hex() if asked.voucher else request.remote or ""
     )
     with request.app[IN_FLIGHT].entered(client):
-        _require_served(request, asked.model)
+        await _require_served(request, asked.model)
         admission = await request.app[PIPELINE].admit(asked)
         envelope = Envelope(form, admission.request_id, asked.model, admission.created, origin_of(request))
         # The client's key makes a second try the same request; without one it would be a new one, billed

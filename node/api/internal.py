@@ -73,14 +73,14 @@ def _cid(text: str) -> str:
 @routes.get("/blobs/{cid}")
 async def get_blob(request: web.Request) -> web.Response:
     """The bytes of a blob, re-hashed by the store."""
-    data = request.app[BLOBS].get(_cid(request.match_info["cid"]))
+    data = await asyncio.to_thread(request.app[BLOBS].get, _cid(request.match_info["cid"]))
     return web.Response(body=data, content_type="application/octet-stream")
 
 
 @routes.put("/blobs")
 async def put_blob(request: web.Request) -> web.Response:
     """Stores the body and names it."""
-    return web.json_response({"cid": request.app[BLOBS].put(await request.read())})
+    return web.json_response({"cid": await asyncio.to_thread(request.app[BLOBS].put, await request.read())})
 
 
 @routes.get("/rows/{manifest_cid}")
@@ -88,13 +88,13 @@ async def get_rows(request: web.Request) -> web.StreamResponse:
     """The version's rows in plaintext, one JSON object a line; never written to disk on the way."""
     rows = request.app[ROWS].rows(_cid(request.match_info["manifest_cid"]))
     # The first row is asked for before the status goes out, so that a refusal is still a status.
-    first = next(rows, None)
+    first = await asyncio.to_thread(next, rows, None)
     response = web.StreamResponse(headers={"Content-Type": "application/jsonl; charset=utf-8"})
     await response.prepare(request)
-    if first is not None:
-        await response.write(_line(first))
-    for row in rows:
+    row = first
+    while row is not None:
         await response.write(_line(row))
+        row = await asyncio.to_thread(next, rows, None)
     await response.write_eof()
     return response
 

@@ -5,7 +5,7 @@ The types are structural: the pipeline and the stores satisfy them without impor
 of the HTTP layer can drive it with any object of the same shape.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,9 +27,13 @@ class Pipeline(Protocol):
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A served model: `parent` its base's name, `root` its bundle's CID, rates in wei per 1000 tokens."""
+    """A served model: `parent` its base's name, `root` its bundle's CID, rates in wei per 1000 tokens.
+
+    `model_version` counts the registrations of its name, `version` those of its Datanet.
+    """
 
     name: str
+    model_version: int
     created: int
     owner: str
     parent: str | None
@@ -175,4 +179,4 @@ class Network:
     chain_name: str
     public_rpc_url: str
     contracts: Mapping[str, str]
-    abis: Mapping[str, list[Mapping[str, object]]]
+    abis: Mapping[str, Sequence[Mapping[str, object]]]

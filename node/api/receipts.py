@@ -4,17 +4,18 @@ Shares, amounts and digests are for everyone who knows the request id; the texts
 them.
 """
 
+import asyncio
 import re
 
 from aiohttp import web
-from protocol.attribution import AttributionReport
-from protocol.receipt import receipt_to_json
 
 from node.api import credentials
 from node.api.keys import ANSWERS
 from node.api.ports import AnswerRecord, RowView
 from node.api.problems import Problem
+from protocol.attribution import AttributionReport
 from protocol.hashing import from_hex, to_hex
+from protocol.receipt import receipt_to_json
 
 routes = web.RouteTableDef()
 REQUEST_ID = re.compile(r"0x[0-9a-f]{64}")
@@ -33,7 +34,7 @@ def request_id_of(request: web.Request) -> bytes:
 @routes.get("/v1/receipts/{request_id}")
 async def get_receipt(request: web.Request) -> web.Response:
     """The signed receipt; 202 while the answer is still being attributed."""
-    record = _record(request)
+    record = await _record(request)
     if record.receipt is None or record.signature is None:
         return _pending(record, "receipt")
     return web.json_response(
@@ -53,7 +54,7 @@ async def get_receipt(request: web.Request) -> web.Response:
 @routes.get("/v1/receipts/{request_id}/verify")
 async def verify_receipt(request: web.Request) -> web.Response:
     """Recomputes what can be recomputed here, check by check."""
-    checks = request.app[ANSWERS].verify(request_id_of(request))
+    checks = await asyncio.to_thread(request.app[ANSWERS].verify, request_id_of(request))
     return web.json_response(
         {
             "object": "verification",
@@ -68,10 +69,11 @@ async def verify_receipt(request: web.Request) -> web.Response:
 @routes.get("/v1/attribution/{request_id}")
 async def get_attribution(request: web.Request) -> web.Response:
     """Shares by row and by contributor, the spans, and the tokens they refer to."""
-    record = _record(request)
+    record = await _record(request)
     if record.report is None:
         return _pending(record, "attribution")
-    readable = request.app[ANSWERS].may_read(record.request_id, credentials.bearer(request.headers))
+    key = credentials.bearer(request.headers)
+    readable = await asyncio.to_thread(request.app[ANSWERS].may_read, record.request_id, key)
     return web.json_response(attribution_of(record, record.report, readable))
 
 
@@ -117,8 +119,8 @@ def _row(row: RowView, readable: bool) -> dict[str, object]:
     }
 
 
-def _record(request: web.Request) -> AnswerRecord:
-    record = request.app[ANSWERS].find(request_id_of(request))
+async def _record(request: web.Request) -> AnswerRecord:
+    record = await asyncio.to_thread(request.app[ANSWERS].find, request_id_of(request))
     if record is None:
         raise Problem(404, "request_not_found", "this node has answered no such request", "request_id")
     return record

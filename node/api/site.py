@@ -87,7 +87,7 @@ def _page(request: web.Request, template: str, status: int = 200, **values: Any)
 async def front(request: web.Request) -> web.Response:
     """The nine stages with their live numbers."""
     overview = await asyncio.to_thread(request.app[SITE].overview)
-    models = request.app[MODELS].served()
+    models = await asyncio.to_thread(request.app[MODELS].served)
     return _page(request, "front.html", here="/", overview=overview, models=models, origin=origin_of(request))
 
 

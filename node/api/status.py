@@ -1,5 +1,7 @@
 """How this node is: /livez, /readyz, /health, /metrics, and /v1/status with the nine stages' numbers."""
 
+import asyncio
+
 from aiohttp import web
 
 from node.api.keys import HEALTH, IN_FLIGHT, METRICS
@@ -32,7 +34,7 @@ async def health(request: web.Request) -> web.Response:
 @routes.get("/v1/status")
 async def status(request: web.Request) -> web.Response:
     """The nine stages in the order in which the data flows."""
-    stages = request.app[HEALTH].stages()
+    stages = await asyncio.to_thread(request.app[HEALTH].stages)
     return web.json_response(
         {"object": "status", "open_requests": request.app[IN_FLIGHT].open, "stages": stages}
     )

@@ -1,0 +1,235 @@
+"""One node from its configuration: keys opened, settings made plain, listeners joined to its parts."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from node.api.answer_source import AnswerSource
+from node.api.app import ApiSettings, Parts
+from node.api.chain_link import ChainLink
+from node.api.governance_source import GovernanceSource
+from node.api.health_source import HealthSource
+from node.api.keys import Timeouts
+from node.api.ledger_source import Counters, LedgerSource
+from node.api.model_source import ModelSource
+from node.api.parameters import Limits
+from node.api.ports import Network
+from node.api.server import InternalListener, PublicListener, Site
+from node.api.site import WALLET_FUNCTIONS
+from node.api.site_data import SiteData
+from node.api.worker_source import WorkerBlobs, WorkerRows
+from node.blobs.encryption_key import load_encryption_key
+from node.blobs.store import BlobStore
+from node.chain.deployment import load_artifact
+from node.chain.keccak import keccak
+from node.chain.rpc import Chain
+from node.cli.access import KeyRing
+from node.cli.session import read_password
+from node.config import Config
+from node.daemon import Core, Daemon, DaemonSettings, build
+from node.datanet.gated import RowVault
+from node.log import configure
+from node.models.contracts import ModelContracts
+from node.models.registry import ModelRegistry
+from node.service import Loop, Service
+from node.serving.catalog import RegistryCatalog
+from node.serving.worker_process import WorkerPaths
+from node.store.database import Database
+from node.store.datanet import DatanetTable
+from node.store.models import ModelTable, TrainingTable
+from node.store.receipts import ReceiptStore
+from protocol.eip712 import receipts_domain
+from protocol.parameters import BURN_ACCOUNT
+from protocol.rewards import stakers_account
+
+DAPP = Path(__file__).resolve().parents[2] / "dapp"
+ENCRYPTION_KEY = Path("encryption.key")
+MODEL_REFRESH_SECONDS = 10.0
+PROBE_SECONDS = 5.0
+TOKEN_BYTES = 32
+
+
+def run_node(config: Config) -> None:
+    """Serve until SIGINT or SIGTERM, then drain and stop."""
+    configure(config.log.level, config.log.json)
+    daemon = node_of(config)
+    asyncio.run(_until_stopped(daemon))
+
+
+def node_of(config: Config) -> Daemon:
+    """The node, not started. Asks for a password where no file holds it."""
+    ring = KeyRing(config)
+    settings = DaemonSettings(
+        data_dir=config.node.data_dir,
+        chain_url=config.chain.rpc_url,
+        deployment=config.path(config.chain.deployment),
+        worker=worker_paths(config),
+        operator_key=ring.load(config.node.operator_key).private_key(),
+        receipt_key=ring.load(config.node.receipt_key).private_key(),
+        spawn_worker=config.worker.spawn,
+        worker_restart=config.worker.restart_seconds,
+        chain_poll=config.chain.poll_seconds,
+        confirmations=config.chain.confirmations,
+        settlement_poll=config.settlement.poll_seconds,
+        claim_vouchers=config.settlement.claim_vouchers,
+        aggregate=config.settlement.aggregate,
+        willing_to_lose=config.serving.credit_wei,
+    )
+    return build(settings, catalog_of, lambda core: listeners(config, core))
+
+
+async def _until_stopped(daemon: Daemon) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await daemon.start()
+    try:
+        await stopped.wait()
+    finally:
+        await daemon.stop()
+
+
+def worker_paths(config: Config) -> WorkerPaths:
+    """The worker's places; its token is made here, the first time."""
+    worker = config.worker
+    token_file = config.path(worker.token_file)
+    if not token_file.exists():
+        token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        token_file.touch(mode=0o600)
+        token_file.write_text(secrets.token_urlsafe(TOKEN_BYTES) + "\n", encoding="ascii")
+    return WorkerPaths(
+        socket=config.path(worker.socket),
+        node_socket=config.path(worker.internal_socket),
+        token_file=token_file,
+        data_dir=config.path(worker.data_dir),
+        base_dir=config.path(worker.base_dir),
+    )
+
+
+def catalog_of(database: Database, blobs: BlobStore, chain: Chain) -> RegistryCatalog:
+    """Served models from the registry, refreshed once so that the first request finds them."""
+    contracts = ModelContracts(chain)
+    registry = ModelRegistry(ModelTable(database), blobs, contracts)
+    registry.refresh()
+    return RegistryCatalog(registry, contracts, blobs, TrainingTable(database))
+
+
+def listeners(config: Config, core: Core) -> Sequence[Service]:
+    """The two listeners and what keeps their answers fresh."""
+    contracts = ModelContracts(core.chain)
+    registry = ModelRegistry(ModelTable(core.database), core.blobs, contracts)
+    models = ModelSource(
+        registry, RegistryCatalog(registry, contracts, core.blobs, TrainingTable(core.database)), core.chain
+    )
+    answers = _answers(config, core)
+    ledger = _ledger(core, answers, models)
+    health = HealthSource(core.chain, core.worker, ledger)
+    link = ChainLink(config.chain.rpc_url)
+    parts = Parts(core.pipeline, models, answers, health, link, _network(config, core), core.metrics)
+    site = Site(_site_data(core, ledger), DAPP, config.site.name) if config.site.enabled else None
+
+    async def refresh_models() -> None:
+        await asyncio.to_thread(registry.refresh)
+
+    return (
+        _internal(config, core),
+        Loop("models", refresh_models, MODEL_REFRESH_SECONDS),
+        Loop("health", health.probe, PROBE_SECONDS),
+        PublicListener(parts, api_settings(config), link, site, config.api.host, config.api.port),
+    )
+
+
+def api_settings(config: Config) -> ApiSettings:
+    """The listener's plain values."""
+    api = config.api
+    return ApiSettings(
+        allowed_hosts=(*api.allowed_hosts, api.host),
+        public_url=api.public_url.rstrip("/"),
+        max_body_bytes=api.max_body_bytes,
+        max_in_flight=api.max_in_flight,
+        max_in_flight_per_client=api.max_in_flight_per_key,
+        limits=Limits(api.max_prompt_bytes, api.max_tokens, api.default_max_tokens),
+        timeouts=Timeouts(api.body_timeout_seconds, api.write_timeout_seconds),
+    )
+
+
+def _answers(config: Config, core: Core) -> AnswerSource:
+    domain = receipts_domain(core.chain.chain_id, core.chain.deployment.address("EpochSettlement"))
+    return AnswerSource(
+        core.database,
+        core.blobs,
+        core.versions,
+        core.parameters,
+        core.sessions,
+        domain,
+        core.staking.is_signer,
+        config.site.publish_answers,
+    )
+
+
+def _ledger(core: Core, answers: AnswerSource, models: ModelSource) -> LedgerSource:
+    def trainings() -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for job in TrainingTable(core.database).all():
+            counts[job.state] = counts.get(job.state, 0) + 1
+        return counts
+
+    counters = Counters(lambda: len(models.served()), trainings)
+    return LedgerSource(
+        core.database, core.chain, answers, core.parameters, core.claims, counters, _labels(core)
+    )
+
+
+def _labels(core: Core) -> dict[str, str]:
+    current = core.parameters.current()
+    return {
+        BURN_ACCOUNT: "burnt",
+        core.parameters.treasury_at(current.version): "treasury",
+        core.node: "this node's operator",
+        stakers_account(core.node, keccak): "this node's stakers",
+    }
+
+
+def _site_data(core: Core, ledger: LedgerSource) -> SiteData:
+    receipts = ReceiptStore(core.database)
+    governance = GovernanceSource(core.chain, core.proposals, core.parameters, receipts, core.node)
+    return SiteData(
+        labels=_labels(core),
+        overview=ledger.overview,
+        recent=ledger.recent,
+        earners=ledger.earners,
+        earner=ledger.earner,
+        governance=governance.governance,
+        staking=governance.staking,
+    )
+
+
+def _network(config: Config, core: Core) -> Network:
+    return Network(
+        chain_id=core.chain.chain_id,
+        chain_name=config.chain.name,
+        public_rpc_url=config.chain.public_rpc_url or config.chain.rpc_url,
+        contracts=dict(core.chain.deployment.contracts),
+        abis={name: [dict(entry) for entry in load_artifact(name).abi] for name in WALLET_FUNCTIONS},
+    )
+
+
+def _internal(config: Config, core: Core) -> InternalListener:
+    token = config.path(config.worker.token_file).read_text(encoding="ascii").strip()
+    rows = WorkerRows(
+        core.versions, RowVault(DatanetTable(core.database), core.blobs, _encryption_key(config))
+    )
+    socket = config.path(config.worker.internal_socket)
+    return InternalListener(WorkerBlobs(core.blobs), rows, token, socket)
+
+
+def _encryption_key(config: Config) -> X25519PrivateKey | None:
+    """The node's key for gated rows; None for a node that reads open rows only."""
+    path = config.path(ENCRYPTION_KEY)
+    if not path.exists():
+        return None
+    return load_encryption_key(path, read_password(config.node.password_file, False))

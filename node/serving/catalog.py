@@ -1,0 +1,78 @@
+"""Registered models as served ones: what the registry says of a model, joined with what its bundle holds.
+
+A model that this node cannot serve, because it is not active or because its bytes are not here, is not
+found; why is in the error. The registry decides the price anew at each request.
+"""
+
+from __future__ import annotations
+
+import json
+
+from node.blobs.store import BlobStore
+from node.errors import NotFound
+from node.models.contracts import ModelContracts, ModelStatus
+from node.models.registry import ModelRegistry, RegisteredModel
+from node.serving.model import ServedModel
+from node.store.models import TrainingTable
+from node.training.bundle import Bundle, read_bundle
+from protocol.cid import Cid
+from protocol.hashing import to_hex
+
+
+class RegistryCatalog:
+    """Satisfies `node.serving.model.Catalog` from the model registry and this node's blobs."""
+
+    def __init__(
+        self, registry: ModelRegistry, contracts: ModelContracts, blobs: BlobStore, trainings: TrainingTable
+    ) -> None:
+        self._registry = registry
+        self._contracts = contracts
+        self._blobs = blobs
+        self._trainings = trainings
+        self._bundles: dict[Cid, Bundle] = {}
+
+    def find(self, name: str) -> ServedModel:
+        """The model by `name` or `name@version`, at its price now. Raises NotFound."""
+        model = self._registry.find(name)
+        if model.status is not ModelStatus.ACTIVE:
+            raise NotFound("the model is not active", model=name, status=model.status.name.lower())
+        bundle = self.bundle(model)
+        terms = model.terms
+        return ServedModel(
+            name=name,
+            model_id=model.id,
+            owner=model.owner,
+            base_fingerprint=self._fingerprint(model, bundle),
+            adapter_cid=None if bundle is None else bundle.cid.text,
+            index_cid=None if bundle is None else bundle.manifest.index.text,
+            manifest_cid=None if bundle is None else bundle.manifest.dataset_manifest.text,
+            tokens_cid=None if bundle is None else self._tokens_of(bundle.cid),
+            datanet_version_key=terms.datanet_version_key,
+            in_rate=terms.rates.in_rate,
+            out_rate=terms.rates.out_rate,
+            fixed_price=terms.rates.fixed,
+            royalties=tuple((self._registry.owner_of(parent), ppm) for parent, ppm in terms.royalties),
+            min_span_tokens=terms.min_span_tokens,
+        )
+
+    def bundle(self, model: RegisteredModel) -> Bundle | None:
+        """The model's bundle, None for a bare base. Raises NotFound where its bytes are not here."""
+        cid = model.terms.bundle
+        if cid is None:
+            return None
+        if cid not in self._bundles:
+            self._bundles[cid] = read_bundle(self._blobs, cid)
+        return self._bundles[cid]
+
+    def _fingerprint(self, model: RegisteredModel, bundle: Bundle | None) -> str:
+        if bundle is not None:
+            return bundle.manifest.base_fingerprint
+        return to_hex(self._contracts.base(model.terms.base_id).fingerprint)
+
+    def _tokens_of(self, bundle: Cid) -> str | None:
+        """The open rows' token ids, where the adapter was trained here."""
+        for job in self._trainings.all():
+            result = json.loads(job.status_json).get("result") or {}
+            if result.get("bundle_cid") == bundle.text:
+                return str(result["tokens_cid"])
+        return None
