@@ -14,7 +14,7 @@ from protocol.manifest import GRANTED, Manifest, ManifestRow
 from protocol.parameters import DEFAULTS
 from protocol.receipt import Receipt
 from protocol.rewards import Terms, receipt_lines, stakers_account
-from protocol.types import MAX_WEI, Address
+from protocol.types import Address
 
 words32 = st.binary(min_size=32, max_size=32)
 amounts = st.integers(0, 10**24)
@@ -127,6 +127,3 @@ def json_values() -> st.SearchStrategy[object]:
     return st.recursive(
         scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4)
     )
-
-
-__all__ = ["MAX_WEI", "keccak"]

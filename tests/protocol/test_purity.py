@@ -1,4 +1,4 @@
-"""The rules need nothing but the standard library, and of it nothing that reads a clock, a file or the network."""
+"""The rules need the standard library alone, and of it nothing that reads a clock, a file or the network."""
 
 import ast
 import subprocess
@@ -26,7 +26,7 @@ IMPURE |= {"tempfile", "threading", "time", "urllib", "http", "logging", "uuid"}
 
 
 def import_all(extra=""):
-    # -S leaves site-packages out, -I the environment: only the standard library and this tree can be imported.
+    # -S leaves site-packages out, -I the environment: what remains is the standard library and this tree.
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{extra}\nimport importlib\n"
     code += f"for name in {MODULES!r}: importlib.import_module('protocol.' + name)\n"
     return subprocess.run(
