@@ -45,7 +45,7 @@ ACTORS = (
     "stranger",
     "hot_signer",
 )
-SETTINGS = replace(DEVNET, epoch_length=100, challenge_window=50, genesis=BIRTH, unbonding_period=300)
+SETTINGS = replace(DEVNET, epoch_length=100, challenge_window=50, genesis=BIRTH, timelock_delay=20)
 
 
 class Reverted(Exception):

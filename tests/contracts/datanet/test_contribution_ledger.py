@@ -25,9 +25,9 @@ def test_anyone_offers_rows_and_a_curator_decides(world: World) -> None:
     contribution = submit(world, create(world, "curator"), "contributor")
     decide(world, contribution, 2, 1)
     found = ledger_of(world).functions.getContribution(contribution).call()
-    assert found[:2] == [1, world.address("contributor")]
+    assert found[:2] == (1, world.address("contributor"))
     assert found[3] == 2 and found[4] == world.address("curator")
-    assert found[6:9] == [3, 2, 1]
+    assert found[6:9] == (3, 2, 1)
 
 
 @pytest.mark.parametrize(("accepted", "rejected"), [(3, 1), (1, 1), (0, 0), (2**32 - 1, 2**32 - 1)])

@@ -43,7 +43,7 @@ def test_versions_count_from_one_and_never_change(world: World) -> None:
     first = registry(world).functions.getVersion(datanet, 1).call()
     assert publish(world, datanet, "curator", parent=1, root=b"\x0b" * 32, rows=9) == 2
     assert registry(world).functions.getVersion(datanet, 1).call() == first
-    assert first[2:] == [0, 4, ROOT, CID]
+    assert first[2:] == (0, 4, ROOT, CID)
     key = (datanet << 64) | 2
     assert registry(world).functions.versionExists(key).call()
     assert not registry(world).functions.versionExists(key + 1).call()

@@ -49,7 +49,7 @@ def test_every_version_stays_readable(own: World, values: list[int]) -> None:
         assert read.version().call() == 1 + len(values)
         assert [read.valueAt(MAX_BATCH, v + 2).call() for v in range(len(values))] == values
         assert read.valueAt(MAX_BATCH, 1).call() == DEVNET.max_batch
-        assert read.splitAt(1 + len(values)).call() == list(DEFAULTS.split.parts)
+        assert read.splitAt(1 + len(values)).call() == DEFAULTS.split.parts
 
 
 def test_unknown_versions_and_keys_are_refused(own: World) -> None:

@@ -78,9 +78,11 @@ def test_nothing_happens_before_the_delay_is_over(voters: World) -> None:
     with reverts("GovernorUnexpectedProposalState"):
         vote.queue()
     vote.close()
-    with reverts("TimelockUnexpectedOperationState"):
+    with reverts("GovernorUnexpectedProposalState"):
         vote.execute()
     vote.queue()
+    with reverts("TimelockUnexpectedOperationState"):
+        vote.execute(at=vote.eta - 1)
     assert voters.parameters.functions.version().call() == 1
 
 

@@ -54,7 +54,7 @@ def test_a_base_model_is_registered_once(world: World) -> None:
         register_base(world)
     assert register_base(world, b"\x0d" * 32) == 2
     assert registry(world).functions.baseIdOf(FINGERPRINT).call() == 1
-    assert registry(world).functions.getBase(1).call()[2:] == [FINGERPRINT, TOKENIZER, CID]
+    assert registry(world).functions.getBase(1).call()[2:] == (FINGERPRINT, TOKENIZER, CID)
     with reverts("ModelRegistryZeroDigest"):
         register_base(world, bytes(32))
 
