@@ -1,9 +1,12 @@
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.ledger_world import LedgerWorld, Prepared
+from node.daemon import Daemon
+from tests.integration import worker_server
+from tests.integration.ledger_world import FileCatalog, LedgerWorld, Prepared
+from tests.integration.running_node import Node
 from tests.node.chain.support import chain_process
 
 
@@ -30,3 +33,15 @@ def prepared(staked_world: tuple[LedgerWorld, Prepared], tmp_path: Path) -> Prep
     """A fresh copy of the prepared data folder."""
     world, template = staked_world
     return world.copy(template, tmp_path / "node")
+
+
+@pytest.fixture
+async def node(world: LedgerWorld, prepared: Prepared, tmp_path: Path) -> AsyncIterator[Node]:
+    """A running node; the settlement's turns are the test's to take."""
+    socket = tmp_path / "worker.sock"
+    runner = await worker_server.listen(socket, "a token")
+    settings = world.settings(prepared.folder, socket, settlement_poll=3_600.0)
+    daemon = Daemon(settings, lambda *_: FileCatalog(prepared.folder / "catalog.json"))
+    yield Node(await daemon.start(), world, prepared)
+    await daemon.stop()
+    await runner.cleanup()

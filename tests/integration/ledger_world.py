@@ -38,7 +38,7 @@ from protocol.manifest import (
     encode_row,
     manifest_root,
 )
-from protocol.receipt import Channel, channel_id, solidity_tuple
+from protocol.receipt import Channel, Receipt, Voucher, channel_id, receipts_sum_root, solidity_tuple
 from protocol.types import Address, version_key
 from scripts.deployment_plan import DEVNET, OPEN, deploy_with_web3
 from tests.integration.worker_server import FINGERPRINT, ROWS, TOKENIZER
@@ -185,12 +185,12 @@ class LedgerWorld:
         )
         return Manifest(1, 1, 0, listed, (Labour("curation", self.plain("curator"), 1_000_000),))
 
-    def open_channel(self, salt: int = 1, deposit: int = DEPOSIT) -> bytes:
+    def open_channel(self, salt: int = 1, deposit: int = DEPOSIT, payee: str = "operator") -> bytes:
         channels, token = self.contract("PaymentChannels"), self.contract("OpenToken")
         self.give("payer", deposit)
         self.send("payer", token.functions.approve(channels.address, deposit))
         terms = Channel(
-            self.plain("payer"), self.plain("operator"), SETTINGS.min_withdraw_delay, salt.to_bytes(32, "big")
+            self.plain("payer"), self.plain(payee), SETTINGS.min_withdraw_delay, salt.to_bytes(32, "big")
         )
         self.send("payer", channels.functions.open(self._channel_tuple(terms), deposit))
         return channel_id(terms, self.channels_domain, keccak)
@@ -206,6 +206,14 @@ class LedgerWorld:
             channel, Web3.to_checksum_address(signer), cap, expiry
         )
         self.send("payer", call)
+
+    def other_node(self, actor: str) -> "OtherNode":
+        """A second operator with a stake and a channel of its own."""
+        staking, token = self.contract("NodeStaking"), self.contract("OpenToken")
+        self.give(actor, STAKE)
+        self.send(actor, token.functions.approve(staking.address, STAKE))
+        self.send(actor, staking.functions.stake(self.accounts[actor], STAKE))
+        return OtherNode(self, actor, self.open_channel(salt=99, payee=actor))
 
     # The node
 
@@ -248,11 +256,45 @@ class LedgerWorld:
         )
         return replace(settings, **changes)
 
+    def signer(self, actor: str) -> Signer:
+        """An actor's own key."""
+        return signer_of(bytes(self._key(actor).key))
+
     def _key(self, actor: str) -> LocalAccount:
         Account.enable_unaudited_hdwallet_features()
         index = ACTORS.index(actor)
         mnemonic = "test test test test test test test test test test test junk"
         return Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}")
+
+
+@dataclass(frozen=True)
+class OtherNode:
+    """A node that the test plays itself."""
+
+    world: LedgerWorld
+    actor: str
+    channel_id: bytes
+
+    def receipt(self, like: Receipt) -> Receipt:
+        """The first receipt of its channel, for an answer like another one."""
+        return replace(
+            like,
+            request_id=keccak(like.request_id),
+            channel_id=self.channel_id,
+            seq=1,
+            cumulative=like.price,
+            node=self.world.plain(self.actor),
+        )
+
+    def claim(self, receipt: Receipt) -> int:
+        """Claim a voucher for the receipt, signed by the payer; the epoch that it funded."""
+        world = self.world
+        root = receipts_sum_root([receipt], keccak).digest
+        voucher = Voucher(self.channel_id, receipt.price, 1, root, 2**40)
+        signature = world.signer("payer").sign_voucher(voucher, world.channels_domain)
+        channels = world.contract("PaymentChannels").functions
+        world.send(self.actor, channels.claim(solidity_tuple(voucher), signature))
+        return int(world.contract("EpochSettlement").functions.currentEpoch().call())
 
 
 def settings_json(settings: DaemonSettings) -> str:
