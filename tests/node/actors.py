@@ -101,7 +101,11 @@ def _deployed(url: str) -> Chain:
 def start_node(world: World, actor: str, path: Path | str = ":memory:") -> DatanetNode:
     """One actor's node."""
     database = open_database(path)
-    table, blobs, private = DatanetTable(database), BlobStore(BlockTable(database)), X25519PrivateKey.generate()
+    table, blobs, private = (
+        DatanetTable(database),
+        BlobStore(BlockTable(database)),
+        X25519PrivateKey.generate(),
+    )
     vault = RowVault(table, blobs, private)
     contracts = DatanetContracts(world.chain, world.transactor(actor, database))
     return DatanetNode(
