@@ -13,11 +13,12 @@ from typing import Any, Protocol, cast
 import structlog
 from eth_account.signers.local import LocalAccount
 from web3.contract.contract import ContractConstructor, ContractFunction
-from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
+from web3.exceptions import TransactionNotFound, Web3RPCError
 from web3.types import TxParams, TxReceipt
 
 from node.chain.deployment import load_artifact
-from node.chain.rpc import Chain, reverted
+from node.chain.planning import failure, plan, raise_fees
+from node.chain.rpc import Chain
 from node.errors import ChainReverted, ChainUnreachable, Conflict, Refused, Unavailable
 from node.failpoints import failpoint
 from protocol.types import Address, parse_address
@@ -104,11 +105,8 @@ class Transactor:
         TransactionRefused, TransactionPending or ChainUnreachable.
         """
         fields: TxParams = {"from": self._account.address, "value": cast(Any, value)}
-        try:
-            planned = function.build_transaction(fields)
-        except ContractLogicError as error:
-            raise reverted(error) from error
-        return self._send(planned, getattr(function, "fn_name", None) or "deploy")
+        purpose = getattr(function, "fn_name", None) or "deploy"
+        return self._send(lambda: function.build_transaction(fields), purpose)
 
     def send_value(self, to: Address, value: int, data: bytes = b"") -> TxReceipt:
         """Sends native currency, or a raw call."""
@@ -118,7 +116,7 @@ class Transactor:
             "value": cast(Any, value),
             "data": data,
         }
-        return self._send(fields, "value")
+        return self._send(lambda: fields, "value")
 
     def deploy(self, name: str, *args: object) -> Address:
         """Deploys a packaged contract and returns its address."""
@@ -127,36 +125,17 @@ class Transactor:
         receipt = self.send(factory.constructor(*args))
         return parse_address(str(receipt["contractAddress"]))
 
-    def _send(self, fields: TxParams, purpose: str) -> TxReceipt:
+    def _send(self, build: Callable[[], TxParams], purpose: str) -> TxReceipt:
+        # Built under the lock: the check for a revert must see what the transactions before it did.
         with self._lock:
             self.resume()
             while True:
-                planned = self._plan(fields)
+                planned = plan(self._chain, build, self._policy.gas_margin_percent)
                 try:
                     return self._launch(planned, purpose)
                 except NonceUsedElsewhere as error:
                     # Our payload did not run and never can under that nonce, so it is safe to plan it anew.
                     log.warning("nonce_used_elsewhere", purpose=purpose, **error.facts)
-
-    def _plan(self, fields: TxParams) -> TxParams:
-        eth = self._chain.web3.eth
-        planned = cast(dict[str, Any], dict(fields))
-        if "gas" not in planned:
-            try:
-                planned["gas"] = eth.estimate_gas(cast(TxParams, planned))
-            except ContractLogicError as error:
-                raise reverted(error) from error
-        # State may move between the estimate and the block; unused gas costs nothing.
-        planned["gas"] = planned["gas"] * (100 + self._policy.gas_margin_percent) // 100
-        block = eth.get_block("latest")
-        planned["gas"] = min(planned["gas"], block["gasLimit"])
-        if "maxFeePerGas" not in planned:
-            planned["maxPriorityFeePerGas"] = eth.max_priority_fee
-            planned["maxFeePerGas"] = 2 * block["baseFeePerGas"] + planned["maxPriorityFeePerGas"]
-        planned["nonce"] = eth.get_transaction_count(self._account.address, "pending")
-        planned["chainId"] = self._chain.chain_id
-        planned.pop("gasPrice", None)
-        return cast(TxParams, planned)
 
     def _launch(self, planned: TxParams, purpose: str) -> TxReceipt:
         attempt, nonce = self._sign(planned), int(planned["nonce"])
@@ -237,9 +216,7 @@ class Transactor:
 
     def _bump(self, nonce: int, planned: TxParams) -> Attempt:
         """The same payload with higher fees, saved; it competes with earlier attempts for one nonce."""
-        for name in ("maxFeePerGas", "maxPriorityFeePerGas"):
-            fee = int(cast(Any, planned)[name])
-            cast(Any, planned)[name] = fee * (100 + self._policy.fee_bump_percent) // 100 + 1
+        raise_fees(planned, self._policy.fee_bump_percent)
         attempt = self._sign(planned)
         self._store.add_attempt(self.address, nonce, attempt)
         return attempt
@@ -255,24 +232,8 @@ class Transactor:
         tx_hash, block = bytes(receipt["transactionHash"]), int(receipt["blockNumber"])
         self._store.settle(self.address, nonce, tx_hash, block, succeeded)
         if not succeeded:
-            raise self._reason(receipt, planned)
+            raise failure(self._chain, receipt, planned)
         return receipt
-
-    def _reason(self, receipt: TxReceipt, planned: TxParams | None) -> ChainReverted:
-        """Why a mined transaction failed, by running it again on its parent block's state; a report only."""
-        where = {"transaction": receipt["transactionHash"].to_0x_hex()}
-        if planned is None:
-            return ChainReverted("Unknown", (), **where)
-        names = ("from", "to", "value", "data", "gas")
-        again = {name: cast(Any, planned)[name] for name in names if name in planned}
-        try:
-            self._chain.web3.eth.call(cast(TxParams, again), receipt["blockNumber"] - 1)
-        except ContractLogicError as error:
-            found = reverted(error)
-            return ChainReverted(found.name, found.values, **found.facts, **where)
-        except Web3RPCError as error:
-            where["reason"] = str(error)
-        return ChainReverted("Unknown", (), **where)
 
     # After a restart
 

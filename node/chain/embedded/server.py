@@ -18,6 +18,7 @@ from node.chain.embedded.errors import (
     SERVER_ERROR,
     RpcError,
 )
+from node.chain.embedded.fees import FEES
 from node.chain.embedded.filters import FilterTable
 from node.chain.embedded.guard import Guard
 from node.chain.embedded.producer import BlockProducer
@@ -67,7 +68,7 @@ class RpcServer:
     def __init__(self, producer: BlockProducer, guard: Guard) -> None:
         self._producer = producer
         self._guard = guard
-        self._registry = READING.merged(WRITING, FilterTable().registry())
+        self._registry = READING.merged(FEES, WRITING, FilterTable().registry())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evm")
         self._waiting = 0
         self._connections: set[Subscriptions] = set()

@@ -12,9 +12,9 @@ from eth_utils.exceptions import ValidationError
 from node.chain.embedded import execution, shapes
 from node.chain.embedded.chain import Transaction
 from node.chain.embedded.errors import SERVER_ERROR, RpcError
+from node.chain.embedded.fees import SUGGESTED_TIP
 from node.chain.embedded.params import CallRequest, address, anything, call_request, data, invalid, number
 from node.chain.embedded.producer import BlockProducer
-from node.chain.embedded.reading import SUGGESTED_TIP
 from node.chain.embedded.registry import Registry
 
 WRITING = Registry()

@@ -21,6 +21,7 @@ from node.chain.embedded.chain import EmbeddedChain
 from node.chain.embedded.clock import ChainClock
 from node.chain.embedded.devnet import devnet_accounts
 from node.chain.embedded.errors import RpcError
+from node.chain.embedded.fees import FEES
 from node.chain.embedded.filters import FilterTable
 from node.chain.embedded.producer import BlockProducer
 from node.chain.embedded.reading import READING
@@ -53,7 +54,7 @@ class LocalDevnet:
         funded = [account.address for account in self.accounts]
         chain = EmbeddedChain(path, CHAIN_ID, funded, self.wall())
         self.producer = BlockProducer(chain, self.accounts, automine, ChainClock(wall=self.wall))
-        self.registry = READING.merged(WRITING, FilterTable().registry())
+        self.registry = READING.merged(FEES, WRITING, FilterTable().registry())
 
     def rpc(self, method: str, *params: Any) -> Any:
         return self.registry.call(self.producer, method, list(params))
