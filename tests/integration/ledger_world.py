@@ -195,6 +195,12 @@ class LedgerWorld:
         self.send("payer", channels.functions.open(self._channel_tuple(terms), deposit))
         return channel_id(terms, self.channels_domain, keccak)
 
+    def deposit(self, channel: bytes, amount: int) -> None:
+        channels, token = self.contract("PaymentChannels"), self.contract("OpenToken")
+        self.give("payer", amount)
+        self.send("payer", token.functions.approve(channels.address, amount))
+        self.send("payer", channels.functions.deposit(channel, amount))
+
     @staticmethod
     def _channel_tuple(terms: Channel) -> tuple[Any, ...]:
         payer, payee, delay, salt = solidity_tuple(terms)
