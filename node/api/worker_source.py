@@ -6,6 +6,7 @@ from node.attribution.attributor import Versions
 from node.blobs.store import BlobStore
 from node.datanet.gated import RowVault
 from protocol.cid import parse_cid
+from protocol.hashing import to_hex
 
 
 class WorkerBlobs:
@@ -40,4 +41,4 @@ class WorkerRows:
                 "completion": row.completion,
                 "meta": dict(row.meta),
             }
-            yield {"index": plain.index, "row": fields, "salt": plain.salt.hex()}
+            yield {"index": plain.index, "row": fields, "salt": to_hex(plain.salt) if plain.salt else ""}
