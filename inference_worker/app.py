@@ -36,7 +36,7 @@ from protocol.wire import BaseInfo
 
 log = structlog.get_logger()
 
-LOADING_THREADS = 4
+QUICK_THREADS, LOADING_THREADS = 4, 16
 
 
 def run(config: WorkerConfig) -> int:
@@ -80,7 +80,11 @@ async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     engine = Engine(ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine)
     jobs = JobRunner(config.data, config.base, str(config.node_socket), config.token_file, config.threads)
-    with ThreadPoolExecutor(LOADING_THREADS) as loading, ThreadPoolExecutor(1) as attributing:
+    with (
+        ThreadPoolExecutor(QUICK_THREADS) as quick,
+        ThreadPoolExecutor(LOADING_THREADS) as loading,
+        ThreadPoolExecutor(1) as attributing,
+    ):
         services = Services(
             token=token,
             base=base,
@@ -90,6 +94,7 @@ async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
             engine=engine,
             attributor=AttributionService(traced, blobs),
             jobs=jobs,
+            quick=quick,
             loading=loading,
             attributing=attributing,
             fences=Fences(),

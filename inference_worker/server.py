@@ -32,6 +32,7 @@ from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
 from inference_worker.engine.sequence import Event, Failed, Finished, SamplingParams, TokenProduced
 from inference_worker.engine.stream import stream
 from protocol.canonical import parse_json
+from protocol.cid import parse_cid
 from protocol.errors import ProtocolError
 from protocol.hashing import from_hex
 from protocol.wire import (
@@ -125,7 +126,11 @@ class Fences:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything the routes speak to. `loading` and `attributing` are thread pools of their own."""
+    """Everything the routes speak to.
+
+    The thread pools are three, so that slow adapters hold up neither tokenising nor health, and attribution
+    nobody.
+    """
 
     token: str
     base: BaseInfo
@@ -135,6 +140,7 @@ class Services:
     engine: Engine
     attributor: Attributor
     jobs: Jobs
+    quick: Executor
     loading: Executor
     attributing: Executor
     fences: Fences
@@ -201,7 +207,7 @@ async def health(request: web.Request) -> web.Response:
     """What this worker is and holds."""
     services = request.app[SERVICES]
     adapters = tuple(AdapterInfo(state.cid, state.state) for state in services.loader.states())
-    statuses = await _in_thread(services.loading, services.jobs.statuses)
+    statuses = await _in_thread(services.quick, services.jobs.statuses)
     jobs = tuple(status.job_id for status in statuses if status.state in ("queued", "running"))
     state = "draining" if services.engine.load().closing else "ok"
     report = WorkerHealth(state, services.base, from_hex(services.profile_id, 32), adapters, jobs)
@@ -224,12 +230,28 @@ async def adapters(request: web.Request) -> web.Response:
     return web.json_response(body)
 
 
+@routes.put("/adapters/{cid}")
+async def pin_adapter(request: web.Request) -> web.Response:
+    """Load an adapter before anybody asks for it, and keep it."""
+    services, cid = request.app[SERVICES], parse_cid(request.match_info["cid"]).text
+    await _in_thread(services.loading, services.loader.pin, cid)
+    return web.json_response({"v": 1, "cid": cid})
+
+
+@routes.delete("/adapters/{cid}")
+async def unpin_adapter(request: web.Request) -> web.Response:
+    """Let an adapter be evicted again."""
+    services, cid = request.app[SERVICES], parse_cid(request.match_info["cid"]).text
+    services.loader.unpin(cid)
+    return web.json_response({"v": 1, "cid": cid})
+
+
 @routes.post("/tokenize")
 async def tokenize(request: web.Request) -> web.Response:
     """Ids of a prompt as generation would see it."""
     services = request.app[SERVICES]
     asked = TokenizeRequest.from_json(await read_json(request))
-    ids = await _in_thread(services.loading, services.prompts.encode, asked.messages, asked.prompt)
+    ids = await _in_thread(services.quick, services.prompts.encode, asked.messages, asked.prompt)
     return web.json_response(TokenizeResult(ids).to_json())
 
 
@@ -238,9 +260,11 @@ async def generate(request: web.Request) -> web.StreamResponse:
     """Stream an answer; a failure before its first token is an ordinary HTTP refusal."""
     services = request.app[SERVICES]
     asked = GenerateRequest.from_json(await read_json(request))
+    if "" in asked.stop:
+        raise errors.RequestInvalid("stop", "", "strings of at least one character")
     services.fences.check("generate", asked.request_id, asked.fence)
     encode = services.prompts.encode
-    prompt = await _in_thread(services.loading, encode, asked.messages, asked.prompt, asked.prompt_ids)
+    prompt = await _in_thread(services.quick, encode, asked.messages, asked.prompt, asked.prompt_ids)
     adapter = await _lease(services, asked.adapter_cid)
     params = SamplingParams(asked.max_tokens, asked.temperature, asked.top_p, asked.seed, asked.stop)
     tenant = asked.adapter_cid or "base"
@@ -301,7 +325,7 @@ async def submit_job(request: web.Request) -> web.Response:
     """Start a training or evaluation; the same specification again starts nothing new."""
     services = request.app[SERVICES]
     spec = JobSpec.from_json(await read_json(request))
-    status = await _in_thread(services.loading, services.jobs.submit, spec)
+    status = await _in_thread(services.quick, services.jobs.submit, spec)
     return web.json_response({"v": 1, "job_id": status.job_id})
 
 
@@ -309,7 +333,7 @@ async def submit_job(request: web.Request) -> web.Response:
 async def job_status(request: web.Request) -> web.Response:
     """Where a job stands."""
     services = request.app[SERVICES]
-    status = await _in_thread(services.loading, services.jobs.status, request.match_info["job_id"])
+    status = await _in_thread(services.quick, services.jobs.status, request.match_info["job_id"])
     return web.json_response(status.to_json())
 
 
@@ -317,7 +341,7 @@ async def job_status(request: web.Request) -> web.Response:
 async def cancel_job(request: web.Request) -> web.Response:
     """Cancel a job; one that has ended stays as it ended."""
     services = request.app[SERVICES]
-    status = await _in_thread(services.loading, services.jobs.cancel, request.match_info["job_id"])
+    status = await _in_thread(services.quick, services.jobs.cancel, request.match_info["job_id"])
     return web.json_response(status.to_json())
 
 

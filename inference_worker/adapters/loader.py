@@ -24,7 +24,8 @@ from protocol.errors import ProtocolError
 
 _MAX_FILES = 16
 _MAX_QUARANTINED = 4096
-Fetch = Callable[[str], bytes]
+# Content id and the most bytes to take; raises a WorkerError for what is absent or longer.
+Fetch = Callable[[str, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,18 @@ class AdapterLoader:
         with self._lock:
             self._residency.release(cid)
 
-    def pin(self, cid: str, pinned: bool = True) -> None:
-        """Load an adapter and keep it, or let it go again."""
+    def pin(self, cid: str) -> None:
+        """Load an adapter and keep it until `unpin`."""
         self.acquire(cid)
         with self._lock:
-            self._residency.pin(cid, pinned)
+            self._residency.pin(cid)
             self._residency.release(cid)
+
+    def unpin(self, cid: str) -> None:
+        """Let an adapter be evicted again; one that is not resident is ignored."""
+        with self._lock:
+            if cid in self._residency:
+                self._residency.pin(cid, pinned=False)
 
     def quarantine(self, cid: str, refusal: AdapterRefused) -> None:
         """Never serve this content again; requests that hold it end on their own."""
@@ -161,10 +168,10 @@ class AdapterLoader:
         self._packed.pop(cid, None)
 
     def _read(self, cid: str) -> PackedAdapter:
-        listing = parse_listing(self._fetch(cid), self._caps)
+        listing = parse_listing(self._fetch(cid, self._caps.text_bytes), self._caps)
         files = {}
         for file in listing:
-            data = self._fetch(file.cid)
+            data = self._fetch(file.cid, file.size)
             if len(data) != file.size:
                 raise BundleMalformed(f"{file.name} has {len(data)} bytes, listed {file.size}")
             files[file.name] = data

@@ -1,4 +1,5 @@
-"""Bytes and rows by content id, from the node's private socket. The node is believed in nothing: all is re-hashed.
+"""Bytes and rows by content id, from the node's private socket. The node is believed in nothing: all is re-
+hashed.
 
 Rows arrive as plaintext over the socket and stay in memory; this module writes no file.
 """
@@ -62,10 +63,10 @@ class NodeBlobs:
     def __init__(self, node_socket: str, token: str, timeout: float = 60.0) -> None:
         self._http = UnixHttp(node_socket, token, timeout)
 
-    def get(self, cid: str) -> bytes:
-        """The bytes of a file; BlobCorrupt when they do not hash to `cid`."""
+    def get(self, cid: str, max_bytes: int = MAX_BLOB_BYTES) -> bytes:
+        """The bytes of a file; BlobCorrupt when they do not hash to `cid`, NodeUnreachable above `max_bytes`."""
         parse_cid(cid)
-        data = self._http.fetch("GET", f"/blobs/{cid}", None, MAX_BLOB_BYTES)
+        data = self._http.fetch("GET", f"/blobs/{cid}", None, max_bytes)
         actual = cid_of(data)
         if actual != cid:
             raise BlobCorrupt(cid, actual)

@@ -148,7 +148,11 @@ async def worker(weights, tmp_path):
     engine.start()
     jobs = JobRunner(tmp_path, tmp_path, "none.sock", tmp_path / "token")
     jobs.start()
-    with ThreadPoolExecutor(4) as loading, ThreadPoolExecutor(1) as attributing:
+    with (
+        ThreadPoolExecutor(2) as quick,
+        ThreadPoolExecutor(2) as loading,
+        ThreadPoolExecutor(1) as attributing,
+    ):
         services = Services(
             TOKEN,
             BaseInfo(FINGERPRINT, "0x" + "cd" * 32, "tiny"),
@@ -158,6 +162,7 @@ async def worker(weights, tmp_path):
             engine,
             SlowAttributor(),
             jobs,
+            quick,
             loading,
             attributing,
             Fences(),
@@ -176,6 +181,8 @@ async def worker(weights, tmp_path):
 ROUTES = [
     ("GET", "/health"),
     ("GET", "/adapters"),
+    ("PUT", f"/adapters/{CID}"),
+    ("DELETE", f"/adapters/{CID}"),
     ("POST", "/tokenize"),
     ("POST", "/generate"),
     ("POST", "/attribute"),
@@ -199,7 +206,7 @@ async def test_every_route_is_in_the_list_above(worker):
     """SPEC 4.23: a new route must join the authorisation test."""
     app = create_app(worker.services)
     served = {
-        (r.method, r.resource.canonical.replace("{job_id}", "x"))
+        (r.method, r.resource.canonical.replace("{job_id}", "x").replace("{cid}", CID))
         for r in app.router.routes()
         if r.method != "HEAD"
     }
@@ -264,6 +271,7 @@ async def test_adapters_and_base_answer_together_as_they_do_alone(worker):
         {"seed": -1},
         {"seed": 2**63},
         {"stop": "x"},
+        {"stop": [7]},
         {"stop": ["x"] * 17},
         {"adapter_cid": "../../etc/passwd"},
         {"adapter_cid": 7},
@@ -299,6 +307,8 @@ async def test_limits_are_4xx_and_the_worker_goes_on(worker):
     assert (status, reply["code"]) == (422, "request_too_long")
     status, reply = await worker.generate(prompt_ids=(shape().vocab,), prompt=None)
     assert (status, reply["code"]) == (422, "request_invalid")
+    status, reply = await worker.generate(stop=("",))
+    assert status in (400, 422)
     status, reply = await worker.generate(prompt="")
     assert status in (400, 422)
     compressed = await worker.call("POST", "/generate", request_body(), headers={"Content-Encoding": "gzip"})
@@ -360,6 +370,35 @@ async def test_adapter_that_breaks_while_serving_is_422_and_quarantined(worker):
     status, reply = await worker.generate(adapter_cid=cid, request_id="again")
     assert (status, reply["code"]) == (422, "adapter_broke_while_serving")
     assert (await worker.generate())[0] == 200
+
+
+async def test_pinned_adapters_are_loaded_beforehand(worker):
+    """SPEC 4.9"""
+    cid = worker.shelf.put_bundle(adapter_files())
+    assert (await worker.call("PUT", f"/adapters/{cid}"))[0] == 200
+    fetched = len(worker.shelf.fetches)
+    assert (await worker.generate(adapter_cid=cid))[0] == 200
+    assert len(worker.shelf.fetches) == fetched
+    assert (await worker.call("DELETE", f"/adapters/{cid}"))[0] == 200
+    assert (await worker.call("PUT", f"/adapters/{CID}"))[0] == 404
+    assert (await worker.call("PUT", "/adapters/..%2Fx"))[0] == 400
+
+
+async def test_slow_adapters_hold_up_nothing_else(worker, monkeypatch):
+    """SPEC 4.10"""
+    gate = threading.Event()
+    monkeypatch.setattr(
+        worker.services.loader, "_fetch", lambda cid: gate.wait(30) and worker.shelf.fetch(cid)
+    )
+    cid = worker.shelf.put_bundle(adapter_files())
+    cold = [asyncio.create_task(worker.generate(adapter_cid=cid, request_id=f"c{i}")) for i in range(6)]
+    try:
+        assert (await worker.generate())[0] == 200
+        assert (await worker.call("GET", "/health"))[0] == 200
+        assert not any(task.done() for task in cold)
+    finally:
+        gate.set()
+    assert {status for status, _ in await asyncio.gather(*cold)} == {200}
 
 
 async def test_older_assignment_is_409(worker):

@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from inference_worker.adapters.shape import PARENTS, BaseShape
 from inference_worker.blobs.node_blobs import cid_of
-from inference_worker.errors import BlobMissing
+from inference_worker.errors import BlobMissing, NodeUnreachable
 from protocol.canonical import canonical_json
 
 FINGERPRINT = "0x" + "ab" * 32
@@ -121,8 +121,10 @@ class BlobShelf:
         listing = [{"name": n, "cid": self.put(d), "size": len(d)} for n, d in sorted(named.items())]
         return self.put(canonical_json({"files": listing}))
 
-    def fetch(self, cid):
+    def fetch(self, cid, max_bytes):
         self.fetches.append(cid)
         if cid not in self.blobs:
             raise BlobMissing(cid)
+        if len(self.blobs[cid]) > max_bytes:
+            raise NodeUnreachable(cid, f"longer than {max_bytes} bytes")
         return self.blobs[cid]

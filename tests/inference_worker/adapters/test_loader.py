@@ -11,7 +11,8 @@ from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader, AdapterQuarantined, parse_listing
 from inference_worker.adapters.residency import ResidencyFull
 from inference_worker.blobs.node_blobs import cid_of
-from inference_worker.errors import BlobMissing
+from inference_worker.errors import BlobMissing, NodeUnreachable
+from protocol.canonical import canonical_json
 from tests.inference_worker.adapters.peft_folders import (
     FINGERPRINT,
     BlobShelf,
@@ -57,9 +58,9 @@ def test_many_first_requests_make_one_load(shelf):
     cid = shelf.put_bundle(adapter_files())
     gate, loader_box = threading.Event(), []
 
-    def slow(asked):
+    def slow(asked, max_bytes):
         gate.wait(10)
-        return shelf.fetch(asked)
+        return shelf.fetch(asked, max_bytes)
 
     loader = loader_for(shelf, fetch=slow)
     threads = [threading.Thread(target=lambda: loader_box.append(loader.acquire(cid))) for _ in range(20)]
@@ -106,7 +107,7 @@ def test_pinned_adapter_stays(shelf, clock):
     loader.pin(cids[0])
     with pytest.raises(ResidencyFull):
         loader.acquire(cids[1])
-    loader.pin(cids[0], pinned=False)
+    loader.unpin(cids[0])
     clock.now = 100.0
     assert loader.acquire(cids[1]).cid == cids[1]
 
@@ -171,3 +172,13 @@ def test_listed_sizes_are_capped_and_checked(shelf):
     small = {"files": [{"name": n, "cid": shelf.put(b"x"), "size": 2} for n in names]}
     with pytest.raises(refusals.BundleMalformed):
         loader_for(shelf).acquire(shelf.put(json.dumps(small).encode()))
+
+
+def test_no_more_is_fetched_than_was_listed(shelf):
+    """SPEC 4.6"""
+    named = adapter_files()
+    cid = shelf.put_bundle(named)
+    listing = json.loads(shelf.blobs[cid])
+    listing["files"][1]["size"] -= 1
+    with pytest.raises(NodeUnreachable):
+        loader_for(shelf).acquire(shelf.put(canonical_json(listing)))

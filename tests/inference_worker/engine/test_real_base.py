@@ -54,7 +54,9 @@ def test_mixed_batch_of_real_width_equals_each_alone(real):
     runner, prompts = real
     adapters = [
         None,
-        real_adapter("all", 1, 8, ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")),
+        real_adapter(
+            "all", 1, 8, ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+        ),
         real_adapter("attention", 2, 16, ("q_proj", "v_proj")),
         real_adapter("mlp", 3, 4, ("down_proj",)),
     ]
