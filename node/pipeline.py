@@ -133,6 +133,9 @@ class Pipeline:
     ) -> StoredJob:
         """The first durable step: the job, with its worst-case price reserved."""
         model = await asyncio.to_thread(self._catalog.find, request.model)
+        if model.manifest_cid is not None:
+            # Without the manifest nobody could be paid for the answer.
+            await asyncio.to_thread(self._versions.version, model.manifest_cid)
         prompt_tokens = await self._dispatcher.count_tokens(model, request.order)
         job = StoredJob(
             request_id=job_id,
@@ -250,7 +253,7 @@ class Pipeline:
         attribution = await self._attributor.attribute(
             job.request_id, job.fence, model, result.prompt_ids, result.output_ids, parameters.lane_weights
         )
-        manifest = None if model.manifest_cid is None else self._versions.manifest(model.manifest_cid)
+        version = None if model.manifest_cid is None else self._versions.version(model.manifest_cid)
         treasury = await asyncio.to_thread(self._parameters.treasury_at, job.parameters_version)
         return Draft(
             request_id=job.request_id,
@@ -265,7 +268,7 @@ class Pipeline:
             price=answer.price(model.rates),
             requested_at=job.requested_at,
             report=attribution.report,
-            terms=terms_of(model.owner, model.royalties, manifest, self._node, self._stakers, treasury),
+            terms=terms_of(model, version, self._node, self._stakers, treasury),
             parameters=parameters,
             evidence=attribution.evidence,
         )

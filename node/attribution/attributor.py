@@ -16,16 +16,17 @@ from typing import Protocol, TypeVar
 
 from node.attribution.reports import build_report, report_without_sources
 from node.blobs.store import BlobStore
-from node.errors import OpenLedgerError, Unavailable
+from node.errors import IntegrityError, NotFound, OpenLedgerError, Unavailable
 from node.log import get_logger
 from node.service import backoff_seconds
 from node.serving.model import ServedModel
 from protocol.attribution import AttributionReport, Lane
 from protocol.canonical import parse_json
 from protocol.cid import parse_cid
+from protocol.errors import ProtocolError
 from protocol.fields import Fields
-from protocol.manifest import Manifest, decode_manifest
-from protocol.types import MAX_UINT32
+from protocol.manifest import Manifest, coverage, decode_manifest
+from protocol.types import MAX_UINT32, Address
 from protocol.wire import AttributeRequest, AttributeResult
 
 log = get_logger("attribution")
@@ -55,27 +56,53 @@ class Attribution:
     evidence: dict[str, object]
 
 
+@dataclass(frozen=True)
+class Version:
+    """A dataset manifest with what is computed from all of its rows: the owners' coverage shares in ppm."""
+
+    manifest: Manifest
+    coverage: tuple[tuple[Address, int], ...]
+
+
 class Versions:
-    """Manifests and open rows' tokens by CID, the last few kept parsed."""
+    """Dataset versions and open rows' tokens by CID, the last few kept parsed."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._manifests: OrderedDict[str, Manifest] = OrderedDict()
+        self._versions: OrderedDict[str, Version] = OrderedDict()
         self._tokens: OrderedDict[str, Mapping[int, Sequence[int]]] = OrderedDict()
 
+    def version(self, cid: str) -> Version:
+        """The version under a manifest's CID. Raises NotFound, or IntegrityError for bytes that are none."""
+        if cid not in self._versions:
+            try:
+                manifest = decode_manifest(self._blobs.get(parse_cid(cid)))
+            except ProtocolError as error:
+                raise IntegrityError(
+                    "the dataset manifest is unreadable", cid=cid, reason=str(error)
+                ) from error
+            _keep(self._versions, cid, Version(manifest, tuple(sorted(coverage(manifest).items()))))
+        return self._versions[cid]
+
     def manifest(self, cid: str) -> Manifest:
-        """The dataset manifest under a CID. Raises NotFound, or a ProtocolError for bytes that are none."""
-        if cid not in self._manifests:
-            _keep(self._manifests, cid, decode_manifest(self._blobs.get(parse_cid(cid))))
-        return self._manifests[cid]
+        """The dataset manifest under a CID."""
+        return self.version(cid).manifest
 
     def row_tokens(self, cid: str | None) -> Mapping[int, Sequence[int]]:
         """Token ids of a version's open rows; empty where this node has none."""
         if cid is None:
             return {}
         if cid not in self._tokens:
-            _keep(self._tokens, cid, decode_row_tokens(self._blobs.get(parse_cid(cid))))
+            _keep(self._tokens, cid, self._read_tokens(cid))
         return self._tokens[cid]
+
+    def _read_tokens(self, cid: str) -> Mapping[int, Sequence[int]]:
+        try:
+            return decode_row_tokens(self._blobs.get(parse_cid(cid)))
+        except (NotFound, ProtocolError) as error:
+            # Without them spans are taken as claimed, as those in gated rows are.
+            log.warning("row_tokens_missing", cid=cid, reason=str(error))
+            return {}
 
 
 class Attributor:

@@ -4,9 +4,10 @@ with it.
 
 from __future__ import annotations
 
+from node.attribution.attributor import Version
+from node.serving.model import ServedModel
 from protocol.errors import FieldError
 from protocol.fields import Fields
-from protocol.manifest import Manifest, coverage
 from protocol.rewards import Terms
 from protocol.types import TOTAL_PPM, Address
 
@@ -14,22 +15,18 @@ MAX_SHARES = 1 << 20
 
 
 def terms_of(
-    owner: str,
-    royalties: tuple[tuple[str, int], ...],
-    manifest: Manifest | None,
-    node: str,
-    stakers_account: str,
-    treasury: str,
+    model: ServedModel, version: Version | None, node: str, stakers_account: str, treasury: str
 ) -> Terms:
     """The terms of one answer; without a Datanet there is neither labour nor coverage to pay."""
+    labour = () if version is None else version.manifest.labour
     return Terms(
-        owner=Address(owner),
+        owner=Address(model.owner),
         operator=Address(node),
         stakers_account=Address(stakers_account),
         treasury=Address(treasury),
-        royalties=tuple((Address(account), ppm) for account, ppm in royalties),
-        labour=() if manifest is None else tuple((item.account, item.ppm) for item in manifest.labour),
-        coverage=() if manifest is None else tuple(sorted(coverage(manifest).items())),
+        royalties=tuple((Address(account), ppm) for account, ppm in model.royalties),
+        labour=tuple((item.account, item.ppm) for item in labour),
+        coverage=() if version is None else version.coverage,
     )
 
 

@@ -133,11 +133,10 @@ async def test_a_paid_answer_has_a_receipt_that_verifies_and_a_page_that_adds_up
     assert "<mark" in page
 
 
-async def test_a_page_that_is_tampered_with_in_the_database_no_longer_verifies(front: Front) -> None:
+async def test_a_record_that_was_tampered_with_no_longer_verifies(front: Front) -> None:
     """SPEC 4.70"""
     _, name = await front.ask("What is two?")
     database = front.node.core.database
-    database.execute("UPDATE accruals SET amount = amount + 1 WHERE rowid IN (SELECT 0)")
     database.execute(
         "UPDATE accruals SET amount = CAST(length(amount) AS TEXT) WHERE request_id = ?",
         (bytes.fromhex(name[2:]),),
