@@ -17,7 +17,7 @@ from node.api.keys import Timeouts
 from node.api.ledger_source import Counters, LedgerSource
 from node.api.model_source import ModelSource
 from node.api.parameters import Limits
-from node.api.ports import Network
+from node.api.ports import Models, Network
 from node.api.server import InternalListener, PublicListener, Site
 from node.api.site import WALLET_FUNCTIONS
 from node.api.site_data import SiteData
@@ -125,12 +125,12 @@ def listeners(config: Config, core: Core) -> Sequence[Service]:
     models = ModelSource(
         registry, RegistryCatalog(registry, contracts, core.blobs, TrainingTable(core.database)), core.chain
     )
-    answers = _answers(config, core)
-    ledger = _ledger(core, answers, models)
+    answers = answers_of(config, core)
+    ledger = ledger_of(core, answers, models)
     health = HealthSource(core.chain, core.worker, ledger)
     link = ChainLink(config.chain.rpc_url)
-    parts = Parts(core.pipeline, models, answers, health, link, _network(config, core), core.metrics)
-    site = Site(_site_data(core, ledger), DAPP, config.site.name) if config.site.enabled else None
+    parts = Parts(core.pipeline, models, answers, health, link, network_of(config, core), core.metrics)
+    site = Site(site_data_of(core, ledger), DAPP, config.site.name) if config.site.enabled else None
 
     async def refresh_models() -> None:
         await asyncio.to_thread(registry.refresh)
@@ -157,7 +157,8 @@ def api_settings(config: Config) -> ApiSettings:
     )
 
 
-def _answers(config: Config, core: Core) -> AnswerSource:
+def answers_of(config: Config, core: Core) -> AnswerSource:
+    """Answers as the API and the pages read them."""
     domain = receipts_domain(core.chain.chain_id, core.chain.deployment.address("EpochSettlement"))
     return AnswerSource(
         core.database,
@@ -171,7 +172,9 @@ def _answers(config: Config, core: Core) -> AnswerSource:
     )
 
 
-def _ledger(core: Core, answers: AnswerSource, models: ModelSource) -> LedgerSource:
+def ledger_of(core: Core, answers: AnswerSource, models: Models) -> LedgerSource:
+    """Stages, answers and earnings as the pages read them."""
+
     def trainings() -> dict[str, int]:
         counts: dict[str, int] = {}
         for job in TrainingTable(core.database).all():
@@ -194,7 +197,8 @@ def _labels(core: Core) -> dict[str, str]:
     }
 
 
-def _site_data(core: Core, ledger: LedgerSource) -> SiteData:
+def site_data_of(core: Core, ledger: LedgerSource) -> SiteData:
+    """Everything the pages show."""
     receipts = ReceiptStore(core.database)
     governance = GovernanceSource(core.chain, core.proposals, core.parameters, receipts, core.node)
     return SiteData(
@@ -208,7 +212,8 @@ def _site_data(core: Core, ledger: LedgerSource) -> SiteData:
     )
 
 
-def _network(config: Config, core: Core) -> Network:
+def network_of(config: Config, core: Core) -> Network:
+    """What a wallet is told about the chain."""
     return Network(
         chain_id=core.chain.chain_id,
         chain_name=config.chain.name,
