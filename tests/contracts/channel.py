@@ -28,7 +28,12 @@ class OpenChannel:
         return self.world.signers[signer].sign_voucher(voucher, self.world.channels_domain)
 
     def claim(
-        self, cumulative: int, signer: str = "payer", sender: str = "node", at: int | None = None, **changed: Any
+        self,
+        cumulative: int,
+        signer: str = "payer",
+        sender: str = "node",
+        at: int | None = None,
+        **changed: Any,
     ) -> Mined:
         """Claims a voucher for `cumulative` signed by `signer`."""
         voucher = self.voucher(cumulative, **changed)

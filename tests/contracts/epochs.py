@@ -96,7 +96,9 @@ class Ledger:
         call = self.world.settlement.functions.publishStatement(*arguments.values())
         return self.world.send(call, sender)
 
-    def commit(self, commitment: Commitment, sender: str = "node", at: int | None = None, **changed: Any) -> Mined:
+    def commit(
+        self, commitment: Commitment, sender: str = "node", at: int | None = None, **changed: Any
+    ) -> Mined:
         """Commits on chain, bonded by `sender`; `changed` spoils single fields."""
         fields = {
             "epoch": commitment.epoch,

@@ -1,4 +1,4 @@
-"""Brownie compiles the sources to the committed artifacts, and deploys them to a chain that is not in this process."""
+"""Brownie compiles the sources to the committed artifacts, and deploys them to a chain outside."""
 
 import json
 import os

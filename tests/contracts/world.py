@@ -1,12 +1,12 @@
 """The deployed suite on an in-process py-evm chain, and the actors who use it.
 
-Contracts come from the committed artifacts by the same plan as any deployment. Time is the test's: a block has the
-time it is given, else one second more than its parent. Signatures are made by the node's own signer over digests of
-`protocol`, so that each accepted one is also a check of the two against each other.
+Contracts come from the committed artifacts by the same plan as any deployment. Time is the test's: a block
+has the time it is given, else one second more than its parent. Signatures are made by the node's own signer
+over digests of `protocol`, so that each accepted one is also a check of the two against each other.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -76,7 +76,12 @@ class World:
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.signers: dict[str, Signer] = {name: signer_of(key_of(name)) for name in ACTORS}
         state = {
-            bytes.fromhex(signer.address[2:]): {"balance": 10**9 * ETHER, "nonce": 0, "code": b"", "storage": {}}
+            bytes.fromhex(signer.address[2:]): {
+                "balance": 10**9 * ETHER,
+                "nonce": 0,
+                "code": b"",
+                "storage": {},
+            }
             for signer in self.signers.values()
         }
         parameters = PyEVMBackend.generate_genesis_params({"timestamp": BIRTH - 20, "gas_limit": 60_000_000})
@@ -169,7 +174,10 @@ class World:
             raise _decoded(error) from None
 
     def events(self, mined: Mined, contract: Contract, name: str) -> list[dict[str, Any]]:
-        return [dict(log["args"]) for log in contract.events[name]().process_receipt(mined.receipt, errors=DISCARD)]
+        return [
+            dict(log["args"])
+            for log in contract.events[name]().process_receipt(mined.receipt, errors=DISCARD)
+        ]
 
     def balance(self, who: str) -> int:
         """OPEN of an actor or of an address."""
@@ -239,16 +247,27 @@ def _decoded(error: TransactionFailed) -> Reverted:
 @contextmanager
 def reverts(name: str, *values: Any) -> Iterator[None]:
     """The block reverts with this error; with `values` given, also with exactly these values."""
+    found: Reverted | None = None
     try:
         yield
-    except Reverted as found:
-        assert found.name == name, f"reverted with {found.name}{found.values}, not {name}"
-        if values:
-            expected = tuple(v.lower() if isinstance(v, str) else v for v in values)
-            actual = tuple(v.lower() if isinstance(v, str) else v for v in found.values)
-            assert actual == expected, f"{name}{actual}, not {expected}"
-        return
-    raise AssertionError(f"nothing reverted, expected {name}")
+    except Reverted as error:
+        found = error
+    assert found is not None, f"nothing reverted, expected {name}"
+    assert found.name == name, f"reverted with {found.name}{found.values}, not {name}"
+    if values:
+        assert _plain(found.values) == _plain(values)
+
+
+def _plain(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value.lower() if isinstance(value, str) else value for value in values)
+
+
+def attempt(action: Callable[[], Mined]) -> tuple[Mined | None, str]:
+    """What the action mined, or the name of the error it reverted with."""
+    try:
+        return action(), ""
+    except Reverted as refused:
+        return None, refused.name
 
 
 @contextmanager

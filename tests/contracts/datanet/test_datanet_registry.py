@@ -13,13 +13,17 @@ def registry(world: World):  # type: ignore[no-untyped-def]
     return world.contract("DatanetRegistry")
 
 
-def create(world: World, owner: str, name: str = "icd-10-cm", licence: str = "CC0-1.0", cid: bytes = CID) -> int:
+def create(
+    world: World, owner: str, name: str = "icd-10-cm", licence: str = "CC0-1.0", cid: bytes = CID
+) -> int:
     call = registry(world).functions.createDatanet(name, ICD, False, licence, cid)
     (event,) = world.events(world.send(call, owner), registry(world), "DatanetCreated")
     return int(event["id"])
 
 
-def publish(world: World, datanet: int, curator: str, parent: int = 0, root: bytes = ROOT, rows: int = 4) -> int:
+def publish(
+    world: World, datanet: int, curator: str, parent: int = 0, root: bytes = ROOT, rows: int = 4
+) -> int:
     call = registry(world).functions.publishVersion(datanet, parent, root, rows, CID)
     (event,) = world.events(world.send(call, curator), registry(world), "VersionPublished")
     return int(event["version"])
@@ -28,7 +32,9 @@ def publish(world: World, datanet: int, curator: str, parent: int = 0, root: byt
 def test_ids_count_from_one_and_belong_to_their_makers(world: World) -> None:
     """SPEC 1.20: Datanet ids count from 1; the creator owns and curates it."""
     assert [create(world, "curator"), create(world, "stranger")] == [1, 2]
-    owner, created_at, versions, gated, kind, name, licence, cid = registry(world).functions.getDatanet(1).call()
+    owner, created_at, versions, gated, kind, name, licence, cid = (
+        registry(world).functions.getDatanet(1).call()
+    )
     assert (owner, versions, gated, kind) == (world.address("curator"), 0, False, ICD)
     assert (name, licence, cid) == ("icd-10-cm", "CC0-1.0", CID)
     assert 0 < created_at <= world.now
@@ -76,7 +82,7 @@ def test_only_curators_publish_and_only_the_owner_names_them(world: World) -> No
 
 @pytest.mark.parametrize(("root", "rows"), [(ROOT, 0), (bytes(32), 3)])
 def test_root_and_row_count_belong_together(world: World, root: bytes, rows: int) -> None:
-    """SPEC 1.25: an empty version has the zero root and no rows; a root without rows, or rows without, is refused."""
+    """SPEC 1.25: a version without rows has the zero root, and only such a version."""
     datanet = create(world, "curator")
     with reverts("DatanetRegistryEmptyVersion", root, rows):
         publish(world, datanet, "curator", root=root, rows=rows)

@@ -14,7 +14,7 @@ MAX_BATCH = keccak(b"maxBatch")
 
 @pytest.fixture
 def own(world: World) -> World:
-    """Parameters whose access manager the deployer rules, so that single changes can be tried without votes."""
+    """Parameters under the deployer, so that single changes can be tried without votes."""
     deployer = Web3Deployer(world.web3, world.address("deployer"))
     manager = deployer.deploy("OpenAccessManager", world.address("deployer"))
     rows = parameters(world.address("stranger"), DEVNET)

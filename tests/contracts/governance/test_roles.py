@@ -86,8 +86,8 @@ def test_every_writing_function_is_accounted_for(world: World) -> None:
 def populated(world: World) -> dict[str, Any]:
     """One thing of each kind, none of it the stranger's; returns the arguments that name them."""
     from tests.contracts.channel import call_tuple, open_channel
-    from tests.contracts.datanet.test_datanet_registry import create, publish
     from tests.contracts.datanet.test_contribution_ledger import submit
+    from tests.contracts.datanet.test_datanet_registry import create, publish
     from tests.contracts.models.test_model_registry import register_base, register_model
     from tests.contracts.staking.test_stake import unbond
 
@@ -164,7 +164,7 @@ def test_the_deployer_is_a_stranger_too(world: World) -> None:
 
 
 def test_contracts_know_each_other_for_ever(world: World) -> None:
-    """SPEC 9.24: the addresses that contracts were given are the deployed ones, and no function changes them."""
+    """SPEC 9.24: the contracts point at each other as deployed, and no function changes that."""
     at = world.record["contracts"]
     links = {
         ("PaymentChannels", "distributor"): "RewardDistributor",

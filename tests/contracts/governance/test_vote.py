@@ -60,7 +60,7 @@ def voters(world: World) -> World:
 
 
 def test_a_passed_vote_changes_the_split_after_the_delay(voters: World) -> None:
-    """SPEC 9.25: propose, vote, queue, wait, execute: then the new version holds, and the old one is still known."""
+    """SPEC 9.25: propose, vote, queue, wait, execute; the old version is still known."""
     vote = Vote(voters, voters.parameters, "setSplit", [NEW_SPLIT])
     vote.cast()
     vote.close()
@@ -117,7 +117,7 @@ def test_a_passed_vote_cannot_leave_the_bounds(voters: World) -> None:
 
 
 def test_a_vote_moves_the_lane_weights_together(voters: World) -> None:
-    """SPEC 9.23: gradient and span weights make 1,000,000 in every version; a vote changes them in one call."""
+    """SPEC 9.23: gradient and span weights change together, in one call of one vote."""
     keys = [keccak(b"gradientWeight"), keccak(b"spanWeight")]
     vote = Vote(voters, voters.parameters, "setValues", [keys, [900_000, 100_000]])
     vote.cast()

@@ -1,4 +1,4 @@
-"""ReceiptHash, VoucherHash and EarnerAccounts against the vectors of protocol.receipt and protocol.rewards."""
+"""ReceiptHash, VoucherHash and EarnerAccounts against the vectors and `protocol`."""
 
 import pytest
 from web3.contract import Contract

@@ -71,7 +71,7 @@ def test_a_model_is_registered_as_it_was_described(world: World) -> None:
 
 
 def test_a_name_belongs_to_its_first_owner(world: World) -> None:
-    """SPEC 3.21: a name's models are versions 1, 2, ... of its first registrant; version 0 means the latest."""
+    """SPEC 3.21: a name's models are its owner's versions 1, 2, ...; version 0 is the latest."""
     base = register_base(world)
     first, second = register_model(world, base), register_model(world, base)
     by_name = registry(world).functions.modelByName
@@ -108,7 +108,9 @@ def test_only_the_owner_sets_price_and_status(world: World) -> None:
         ([1, 1], "ModelRegistryRoyaltiesMismatch", (1, 2)),
     ],
 )
-def test_royalties_are_bounded(world: World, royalties: list[int], error: str, values: tuple[int, ...]) -> None:
+def test_royalties_are_bounded(
+    world: World, royalties: list[int], error: str, values: tuple[int, ...]
+) -> None:
     """SPEC 3.23: parents exist, at most 8, with one royalty each and at most 500,000 ppm in all."""
     base = register_base(world)
     parent = register_model(world, base)

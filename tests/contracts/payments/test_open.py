@@ -44,7 +44,9 @@ def test_only_the_payer_opens_in_its_name(world: World) -> None:
         world.send(world.channels.functions.open(call_tuple(terms_of(world)), 1), "stranger")
 
 
-@pytest.mark.parametrize(("delay", "accepted"), [(59, False), (60, True), (THIRTY_DAYS, True), (THIRTY_DAYS + 1, False)])
+@pytest.mark.parametrize(
+    ("delay", "accepted"), [(59, False), (60, True), (THIRTY_DAYS, True), (THIRTY_DAYS + 1, False)]
+)
 def test_the_withdraw_delay_has_bounds(world: World, delay: int, accepted: bool) -> None:
     """SPEC 6.33: the withdraw delay lies between the deployment's minimum and 30 days, both included."""
     if accepted:
@@ -111,7 +113,9 @@ def test_a_permit_opens_even_when_someone_else_used_it_first(world: World, front
     deadline = world.now + 1_000
     permit = permit_of(world, "payer", world.channels.address, 9, deadline)
     if front_run:
-        first = world.token.functions.permit(world.address("payer"), world.channels.address, 9, deadline, *permit)
+        first = world.token.functions.permit(
+            world.address("payer"), world.channels.address, 9, deadline, *permit
+        )
         world.send(first, "stranger")
     terms = call_tuple(terms_of(world))
     world.send(world.channels.functions.openWithPermit(terms, 9, deadline, *permit), "payer")

@@ -40,7 +40,7 @@ def test_a_signer_of_one_channel_is_a_stranger_to_another(world: World) -> None:
 
 @pytest.mark.parametrize(("offset", "accepted"), [(-1, True), (0, False), (1, False)])
 def test_a_revoked_signer_binds_until_the_delay_is_over(world: World, offset: int, accepted: bool) -> None:
-    """SPEC 6.27: a revocation takes effect after the channel's withdraw delay, so that served work is claimable."""
+    """SPEC 6.27: a revocation takes effect after the channel's withdraw delay."""
     channel = open_channel(world, 100)
     signer = world.address("hot_signer")
     channel.do("authorizeSigner", signer, 40, world.now + 100_000)

@@ -84,7 +84,14 @@ def test_a_changed_claim_is_refused(world: World, ledger: Ledger, spoil: str) ->
 
 def test_the_sum_of_all_claims_is_what_was_funded(world: World, ledger: Ledger) -> None:
     """SPEC 8.21: all claims together take exactly the final total, and leave the vault empty."""
-    shares = {"contributor": 301, "curator": 7, "model_owner": 92, "node": 50, BURN_ACCOUNT: 25, stakers(world): 25}
+    shares = {
+        "contributor": 301,
+        "curator": 7,
+        "model_owner": 92,
+        "node": 50,
+        BURN_ACCOUNT: 25,
+        stakers(world): 25,
+    }
     ledger.settle("node", shares)
     commitment = ledger.settle("node", shares)
     for account, _ in commitment.cumulative:
@@ -104,7 +111,7 @@ def test_the_burnt_part_leaves_the_supply(world: World, ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("through", ["claim", "claimForStakers"])
 def test_the_stakers_part_goes_to_the_pool(world: World, ledger: Ledger, through: str) -> None:
-    """SPEC 8.23: the stakers' account is paid into the node's pool, by whichever function; never to the account."""
+    """SPEC 8.23: the stakers' part is paid into the pool by either function, never to the account."""
     commitment = ledger.settle("node", {"contributor": 300, stakers(world): 45})
     if through == "claim":
         ledger.claim(stakers(world))

@@ -38,7 +38,7 @@ def test_a_commitment_stands_on_the_last_one(world: World, ledger: Ledger) -> No
 
 
 def test_stated_epochs_are_committed_in_order(world: World, ledger: Ledger) -> None:
-    """SPEC 7.23: stated epochs are committed in ascending order, none left out; unstated ones need no commitment."""
+    """SPEC 7.23: stated epochs are committed in order, none left out; unstated ones need none."""
     first, early = stated(ledger, "node", 50)
     world.pass_to(world.now + 700)
     second, _ = stated(ledger, "node", 60)
@@ -54,7 +54,7 @@ def test_stated_epochs_are_committed_in_order(world: World, ledger: Ledger) -> N
 
 
 def test_every_funded_node_has_an_epoch_to_state(world: World, ledger: Ledger) -> None:
-    """SPEC 7.24: while a funded node may still state, nobody commits without it; afterwards anyone bonded may."""
+    """SPEC 7.24: while a funded node may still state, nobody commits without it."""
     epoch = ledger.earn("node", 50)
     assert ledger.earn("other_node", 70) == epoch
     world.pass_to(ledger.end_of(epoch))
@@ -71,7 +71,9 @@ def test_no_waiting_when_everyone_has_stated(world: World, ledger: Ledger) -> No
     epoch = ledger.earn("node", 50)
     ledger.earn("other_node", 70)
     world.pass_to(ledger.end_of(epoch))
-    statements = [ledger.statement(epoch, n, {"contributor": a}) for n, a in (("node", 50), ("other_node", 70))]
+    statements = [
+        ledger.statement(epoch, n, {"contributor": a}) for n, a in (("node", 50), ("other_node", 70))
+    ]
     for statement, node in zip(statements, ("node", "other_node"), strict=True):
         ledger.publish(statement, node)
     ledger.commit(ledger.build(epoch, statements))

@@ -35,8 +35,7 @@ def pair(world: World, **changed: object) -> tuple[Receipt, Receipt]:
     ids=["same request", "same place in the channel"],
 )
 def test_two_receipts_for_one_place_cost_stake(world: World, changed: dict[str, object]) -> None:
-    """SPEC 7.32: two signed receipts for one request, or one (channel, seq), slash the node once: half is burnt,
-    half goes to the challenger."""
+    """SPEC 7.32: two signed receipts for one request, or one (channel, seq), slash the node once."""
     world.stake("node", STAKE)
     supply = world.token.functions.totalSupply().call()
     a, b = pair(world, **changed)

@@ -21,7 +21,12 @@ def test_a_statement_tells_who_earns_the_funds_of_an_epoch(world: World, ledger:
     statement = ledger.statement(epoch, "node", {"contributor": 20, "model_owner": 30})
     mined = ledger.publish(statement, "node")
     (event,) = world.events(mined, world.settlement, "StatementPublished")
-    assert (event["epoch"], event["node"], event["total"], event["cid"]) == (epoch, world.address("node"), 50, CID)
+    assert (event["epoch"], event["node"], event["total"], event["cid"]) == (
+        epoch,
+        world.address("node"),
+        50,
+        CID,
+    )
     assert world.settlement.functions.statedTotal(epoch).call() == 50
 
 

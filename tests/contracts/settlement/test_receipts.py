@@ -15,7 +15,7 @@ def verify(world: World, receipt: Receipt, epoch: int, proof: object) -> bool:
 
 
 def test_a_receipt_is_proven_under_the_final_root_of_its_epoch_only(world: World, ledger: Ledger) -> None:
-    """SPEC 7.30: verifyReceipt says yes to the receipts of a final epoch, with their proof, and to nothing else."""
+    """SPEC 7.30: verifyReceipt accepts the receipts of a final epoch with their proof, and no other."""
     epoch = ledger.earn("node", 50)
     world.pass_to(ledger.end_of(epoch))
     statement = ledger.statement(epoch, "node", {"contributor": 50})

@@ -20,7 +20,7 @@ def leave_out_the_other(world: World, ledger: Ledger) -> int:
 
 
 def test_unstated_money_moves_to_the_current_epoch_and_is_paid_there(world: World, ledger: Ledger) -> None:
-    """SPEC 7.29: unstated funds of a closed epoch roll over to the current one; none are lost, none paid twice."""
+    """SPEC 7.29: unstated funds roll over to the current epoch; none are lost, none paid twice."""
     epoch = leave_out_the_other(world, ledger)
     world.send(world.settlement.functions.rollover(epoch), "other_node")
     current = ledger.epoch

@@ -63,7 +63,7 @@ def test_rewards_of_one_node_are_nothing_to_anothers_stakers(world: World) -> No
     rewards=st.lists(st.integers(1, 10**24), min_size=1, max_size=3),
 )
 def test_rewards_are_conserved(world: World, stakes: tuple[int, int, int], rewards: list[int]) -> None:
-    """SPEC 8.24: the parts never exceed the reward, and fall short by less than a wei per staker and reward."""
+    """SPEC 8.24: the parts never exceed the reward, and fall short by less than a wei each."""
     with rewound(world):
         share_out(world, stakes, rewards)
 

@@ -6,8 +6,12 @@ from node.chain.signer import authorization_digest
 from tests.contracts.world import World, reverts
 
 
-def authorize(world: World, node: str, signer: str, deadline: int, proof_by: str, named: str | None = None) -> None:
-    digest = authorization_digest(world.plain(named or node), world.plain(signer), deadline, world.staking_domain)
+def authorize(
+    world: World, node: str, signer: str, deadline: int, proof_by: str, named: str | None = None
+) -> None:
+    digest = authorization_digest(
+        world.plain(named or node), world.plain(signer), deadline, world.staking_domain
+    )
     proof = world.signers[proof_by].sign_digest(digest)
     world.send(world.staking.functions.authorizeSigner(world.address(signer), deadline, proof), node)
 

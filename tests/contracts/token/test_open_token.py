@@ -8,7 +8,7 @@ def test_the_supply_is_fixed_and_nobody_can_mint(world: World) -> None:
     """SPEC 8.30: one billion OPEN exist at construction, and no function makes more."""
     assert world.token.functions.totalSupply().call() == 10**9 * OPEN
     names = {entry["name"] for entry in world.token.abi if entry["type"] == "function"}
-    assert not {name for name in names if "mint" in name.lower() or "owner" == name.lower()}
+    assert not {name for name in names if "mint" in name.lower() or name.lower() == "owner"}
 
 
 def test_burning_lowers_the_supply(world: World) -> None:

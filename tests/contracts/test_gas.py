@@ -1,0 +1,45 @@
+"""What the main flow costs, function by function; a change shows in the diff of gas_snapshot.json.
+
+OPENLEDGER_UPDATE_GAS=1 writes the snapshot anew.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from protocol.parameters import BURN_ACCOUNT
+from tests.contracts.channel import DELAY, open_channel
+from tests.contracts.datanet.test_contribution_ledger import decide, submit
+from tests.contracts.datanet.test_datanet_registry import create, publish
+from tests.contracts.epochs import Ledger
+from tests.contracts.models.test_model_registry import register_base, register_model
+from tests.contracts.world import World
+
+SNAPSHOT = Path(__file__).parent / "gas_snapshot.json"
+
+
+def main_flow(world: World, ledger: Ledger) -> None:
+    """Every stage once, and the repeated calls twice: the second is what a user pays from then on."""
+    datanet = create(world, "curator")
+    decide(world, submit(world, datanet, "contributor"), 2, 1)
+    publish(world, datanet, "curator")
+    register_model(world, register_base(world), datanetVersionKey=(datanet << 64) | 1)
+    for _ in range(2):
+        ledger.settle("node", {"contributor": 301, "curator": 7, "model_owner": 92, BURN_ACCOUNT: 25})
+        for account in ("contributor", "curator", BURN_ACCOUNT):
+            ledger.claim(account)
+    channel = open_channel(world, 50, salt=b"\x07" * 32)
+    channel.do("authorizeSigner", world.address("hot_signer"), 40, world.now + 10_000)
+    channel.claim(30, signer="hot_signer")
+    end = channel.do("requestWithdraw").time + DELAY
+    channel.do("withdraw", at=end)
+
+
+def test_gas_is_as_recorded(world: World, ledger: Ledger) -> None:
+    """SPEC 9.33: the gas of the main flow's functions is on record, and changes only with the record."""
+    world.gas.clear()
+    main_flow(world, ledger)
+    measured = {f"{contract}.{function}": gas for (contract, function), gas in sorted(world.gas.items())}
+    if os.environ.get("OPENLEDGER_UPDATE_GAS"):
+        SNAPSHOT.write_text(json.dumps(measured, indent=1) + "\n")
+    assert measured == json.loads(SNAPSHOT.read_text())
