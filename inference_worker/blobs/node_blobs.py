@@ -64,7 +64,7 @@ class NodeBlobs:
         self._http = UnixHttp(node_socket, token, timeout)
 
     def get(self, cid: str, max_bytes: int = MAX_BLOB_BYTES) -> bytes:
-        """The bytes of a file: BlobCorrupt if they do not hash to `cid`, NodeUnreachable above `max_bytes`."""
+        """The bytes of a file: BlobCorrupt if their hash is another, NodeUnreachable above `max_bytes`."""
         parse_cid(cid)
         data = self._http.fetch("GET", f"/blobs/{cid}", None, max_bytes)
         actual = cid_of(data)

@@ -387,9 +387,8 @@ async def test_pinned_adapters_are_loaded_beforehand(worker):
 async def test_slow_adapters_hold_up_nothing_else(worker, monkeypatch):
     """SPEC 4.10"""
     gate = threading.Event()
-    monkeypatch.setattr(
-        worker.services.loader, "_fetch", lambda cid: gate.wait(30) and worker.shelf.fetch(cid)
-    )
+    fetch = worker.shelf.fetch
+    monkeypatch.setattr(worker.services.loader, "_fetch", lambda *asked: gate.wait(30) and fetch(*asked))
     cid = worker.shelf.put_bundle(adapter_files())
     cold = [asyncio.create_task(worker.generate(adapter_cid=cid, request_id=f"c{i}")) for i in range(6)]
     try:
