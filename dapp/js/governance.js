@@ -2,6 +2,7 @@
 import { getAddress } from "/vendor/viem.js";
 import { chainTime, read } from "/js/chain.js";
 import { amount, duration, short } from "/js/format.js";
+import { refreshParts } from "/js/refresh.js";
 import { transact } from "/js/transactions.js";
 import { onChange, wallet } from "/js/wallet.js";
 
@@ -69,7 +70,8 @@ function prepareVote(item) {
       functionName: reason ? "castVoteWithReason" : "castVote",
       args: reason ? [proposal, support, reason] : [proposal, support],
     }));
-    if (done) await showVote(item);
+    if (!done) return;
+    await Promise.all([showVote(item), refreshParts(`[data-proposal="${proposal}"] .votes`)]);
   });
 }
 

@@ -2,6 +2,7 @@
 import { parseSignature, parseUnits, signTypedData } from "/vendor/viem.js";
 import { chain, chainTime, contract, read } from "/js/chain.js";
 import { amount } from "/js/format.js";
+import { refreshParts } from "/js/refresh.js";
 import { transact } from "/js/transactions.js";
 import { onChange, wallet } from "/js/wallet.js";
 
@@ -72,7 +73,10 @@ form.addEventListener("submit", async (event) => {
     functionName: "stakeWithPermit",
     args: [form.node.value, value, ...(await permit(value))],
   }));
-  if (done) form.amount.value = "";
+  if (done) {
+    form.amount.value = "";
+    await refreshParts(".earners");
+  }
   await refresh();
 });
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from node.api.display import amount
 from protocol.parameters import DEFAULTS, Split
 from tests.dapp.conftest import OPEN, Visit, Wallet, World
 
@@ -109,6 +110,7 @@ def test_staking_adds_the_chain_signs_a_permit_and_stakes(
     )
     assert allowance.call() == 0
     expect(opened.page.locator("#staked")).to_have_text("250.5")
+    expect(opened.page.locator(".earners")).to_contain_text("250.5")
     expect(opened.page.locator("#network")).to_have_text("OpenLedger test")
     shoot(opened, "staked")
 
@@ -186,6 +188,7 @@ def test_delegating_and_voting_change_the_chain_and_the_vote_is_shown(
     assert governor.functions.hasVoted(number, world.user.address).call()
     _, in_favour, _ = governor.functions.proposalVotes(number).call()
     assert in_favour == power
+    expect(item.locator(".tally")).to_contain_text(f"For{amount(power)}")
     shoot(opened, "voted")
     assert world.contract("ProtocolParameters").functions.version().call() == DEFAULTS.version
 

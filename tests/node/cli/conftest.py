@@ -1,4 +1,4 @@
-"""A command line with a data folder of its own, a real chain with the suite, and keys that hold money there."""
+"""A command line with a data folder of its own, a real chain with the suite, and keys that hold money."""
 
 import json
 from collections.abc import Iterator
