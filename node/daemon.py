@@ -218,8 +218,9 @@ class _Ground:
 
 
 def _ground(settings: DaemonSettings) -> _Ground:
-    database = open_database(settings.data_dir / "node.sqlite")
+    # The chain first: a node that finds none has opened nothing.
     chain = connect(settings.chain_url, load_deployment(settings.deployment), settings.chain_wait)
+    database = open_database(settings.data_dir / "node.sqlite")
     policy = SendPolicy(confirmations=settings.confirmations)
     account = Account.from_key(settings.operator_key)
     return _Ground(
@@ -307,6 +308,11 @@ class Daemon:
         self._lock: DatadirLock | None = None
         self._services: list[Service] = []
         self.core: Core | None = None
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """What runs, in the order in which it was started."""
+        return tuple(self._services)
 
     async def start(self) -> Core:
         """Take the data folder, open everything, take up what was left, and begin to serve."""

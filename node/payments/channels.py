@@ -5,6 +5,8 @@ The contract decides. A cached row only ever says yes: whatever a cached row wou
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 
 from web3.contract import Contract
@@ -16,8 +18,11 @@ from node.store.channels import ChannelStore, StoredChannel
 from node.store.jobs import JobStore
 from node.store.receipts import ReceiptStore
 from protocol.hashing import Keccak
-from protocol.sumtree import SumLeaf, sum_root
+from protocol.sumfrontier import SumFrontier
+from protocol.sumtree import SumLeaf, SumRoot, sum_root
 from protocol.types import ZERO_ADDRESS
+
+CACHED_TREES = 4_096
 
 
 class Channels:
@@ -42,6 +47,9 @@ class Channels:
         self._keccak = keccak
         self._clock = clock
         self._max_age = max_age_seconds
+        # Receipts never change, so that a tree once grown stays right.
+        self._trees: OrderedDict[bytes, SumFrontier] = OrderedDict()
+        self._lock = threading.Lock()
 
     def refresh(self, channel_id: bytes) -> StoredChannel:
         """Read the channel from the chain. NotFound where there is none; refused where it pays another
@@ -102,6 +110,27 @@ class Channels:
     def issued(self, channel_id: bytes, count: int | None = None) -> Issued:
         """The channel's first `count` receipts (all where None): what a voucher for them must say."""
         last, _ = self._receipts.last_of_channel(channel_id)
-        leaves = self._receipts.leaves(channel_id, last if count is None else min(count, last))
-        root = sum_root([SumLeaf(key, amount) for key, amount in leaves], self._keccak)
+        if count is not None and count < last:
+            root = sum_root(self._leaves(channel_id, 0, count), self._keccak)
+        else:
+            root = self._grown(channel_id, last)
         return Issued(root.count, root.total, root.digest)
+
+    def _grown(self, channel_id: bytes, last: int) -> SumRoot:
+        """The root over the first `last` receipts, by adding to the tree of an earlier call what came
+        since.
+        """
+        with self._lock:
+            tree = self._trees.pop(channel_id, None)
+            if tree is None or tree.count > last:
+                tree = SumFrontier(self._keccak)
+            for leaf in self._leaves(channel_id, tree.count, last):
+                tree.append(leaf)
+            self._trees[channel_id] = tree
+            while len(self._trees) > CACHED_TREES:
+                self._trees.popitem(last=False)
+            return tree.root()
+
+    def _leaves(self, channel_id: bytes, after: int, upto: int) -> list[SumLeaf]:
+        leaves = self._receipts.leaves(channel_id, after, upto)
+        return [SumLeaf(key, amount) for key, amount in leaves]

@@ -119,11 +119,12 @@ class ReceiptStore:
         )
         return tuple(_receipt(row) for row in rows)
 
-    def leaves(self, channel_id: bytes, up_to_seq: int) -> tuple[tuple[bytes, int], ...]:
-        """(struct hash, price) of the channel's first receipts, in order: the leaves of its receipts tree."""
+    def leaves(self, channel_id: bytes, after_seq: int, up_to_seq: int) -> tuple[tuple[bytes, int], ...]:
+        """(struct hash, price) of the receipts after one place up to another: leaves of the receipts tree."""
         rows = self._db.execute(
-            "SELECT struct_hash, price FROM receipts WHERE channel_id = ? AND seq <= ? ORDER BY seq",
-            (channel_id, up_to_seq),
+            "SELECT struct_hash, price FROM receipts"
+            " WHERE channel_id = ? AND seq > ? AND seq <= ? ORDER BY seq",
+            (channel_id, after_seq, up_to_seq),
         )
         return tuple((row["struct_hash"], int(row["price"])) for row in rows)
 
