@@ -13,6 +13,7 @@ from eth.db.atomic import AtomicDBWriteBatch
 from eth.db.backends.base import BaseAtomicDB
 
 from node.errors import ConfigError
+from node.failpoints import failpoint
 
 SCHEMA = """
 create table if not exists pairs (key blob primary key, value blob not null) without rowid;
@@ -117,8 +118,11 @@ class PairStore(BaseAtomicDB):  # type: ignore[misc]
         self.connection.execute("begin immediate")
         try:
             self._write()
+            failpoint("chain.writing")
             yield self.connection
+            failpoint("chain.written")
             self.connection.execute("commit")
+            failpoint("chain.committed")
         except BaseException:
             if self.connection.in_transaction:
                 self.connection.execute("rollback")

@@ -27,6 +27,7 @@ from node.chain.embedded.producer import BlockProducer
 from node.chain.embedded.reading import READING
 from node.chain.embedded.writing import WRITING
 from node.chain.rpc import Chain
+from node.failpoints import VARIABLE
 from protocol.types import Address, parse_address
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,10 +106,15 @@ def chain_with_token(web3: Web3) -> Chain:
 class ChainProcess:
     """`python -m node.chain.embedded` on a free port."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, failpoint: str = "") -> None:
         command = [sys.executable, "-m", "node.chain.embedded", "--port", "0", *options]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, VARIABLE: failpoint},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -1,11 +1,15 @@
 """The chain as the child process it is in use: killed, restarted, stopped."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.node.chain.support import ROOT, ChainProcess, chain_process
+import pytest
+import requests
+
+from tests.node.chain.support import ROOT, ChainProcess, chain_process, chain_with_token
 
 
 def test_a_killed_chain_reopens_at_its_last_block(tmp_path: Path) -> None:
@@ -72,6 +76,40 @@ while True:
     except OSError:
         break
 """
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "survives"), [("chain.writing", False), ("chain.written", False), ("chain.committed", True)]
+)
+def test_a_kill_inside_the_commit_keeps_all_of_a_block_or_nothing(
+    tmp_path: Path, failpoint: str, survives: bool
+) -> None:
+    """SPEC 0.45: state, index of transactions and logs, and clock move together."""
+    file = str(tmp_path / "chain.sqlite")
+    # The commits: genesis, the token's creation, the first transfer, the second.
+    running = ChainProcess("--db", file, failpoint=f"{failpoint}:kill:4")
+    web3 = running.web3()
+    chain = chain_with_token(web3)
+    sender, to = web3.eth.accounts[:2]
+    transfer = chain.contract("OpenToken").functions.transfer(to, 5)
+    transfer.transact({"from": sender, "gas": 100_000})
+    with pytest.raises(requests.ConnectionError):
+        transfer.transact({"from": sender, "gas": 100_000})
+    assert running.process.wait(60) == -signal.SIGKILL
+    with chain_process("--db", file) as reopened:
+        web3 = reopened.web3()
+        assert web3.eth.block_number == (3 if survives else 2)
+        blocks = [web3.eth.get_block(number) for number in range(web3.eth.block_number + 1)]
+        receipts = [
+            web3.eth.get_transaction_receipt(digest) for block in blocks for digest in block["transactions"]
+        ]
+        logs = web3.eth.get_logs({"fromBlock": 0, "toBlock": "latest"})
+        assert logs == [log for receipt in receipts for log in receipt["logs"]]
+        balance = web3.eth.contract(address=transfer.address, abi=transfer.contract_abi).functions.balanceOf(
+            to
+        )
+        assert balance.call() == 5 * (len(receipts) - 1)
+        assert web3.eth.send_transaction({"from": sender, "to": to, "value": 1})
 
 
 def test_sigterm_ends_it_cleanly_and_a_foreign_file_is_refused(tmp_path: Path) -> None:
