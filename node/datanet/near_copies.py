@@ -27,8 +27,7 @@ JACCARD_PERCENT = 80
 SHINGLE_LETTERS = 4
 MIN_WORDS_FILLED = 2
 MIN_WORDS_UNLABELLED = 8
-# A word is common once it stands in more than one row in 20, and in more than 50.
-COMMON_FRACTION = 20
+# A word is common once it stands in more than half of the rows, and in more than 50.
 MIN_POSTINGS = 50
 WORD = re.compile(r"\w+")
 
@@ -109,10 +108,17 @@ class NearCopyIndex:
         return min(canonical, default=None)
 
     def _candidates(self, row: Fingerprint) -> Iterable[int]:
-        # Near copies share words, and rare words find them cheaply. Where too few are rare, the rarer half is
-        # asked: an edit or added filler leaves some of the shared words among them.
-        postings = sorted((self._postings.get((row.label, word), []) for word in row.words), key=len)
-        limit = max(MIN_POSTINGS, len(self._rows) // COMMON_FRACTION)
-        rare = sum(1 for numbers in postings if len(numbers) <= limit)
-        chosen = postings[: max(rare, (len(postings) + 1) // 2)]
-        return sorted({number for numbers in chosen for number in numbers})
+        # Words that stand in most rows tell nothing and are skipped, unless a row has no others. Of the words
+        # left, near copies share all but one, or about half where many were respelt or filler came in.
+        postings = [self._postings.get((row.label, word), []) for word in row.words]
+        limit = max(MIN_POSTINGS, len(self._rows) // 2)
+        telling = [numbers for numbers in postings if len(numbers) <= limit] or postings
+        skipped = len(postings) - len(telling)
+        shared: Counter[int] = Counter()
+        for numbers in telling:
+            shared.update(numbers)
+        return sorted(
+            number
+            for number, count in shared.items()
+            if 2 * count >= min(len(telling), len(self._rows[number][1].words) - skipped) - 1
+        )
