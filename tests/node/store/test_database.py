@@ -129,3 +129,16 @@ def test_a_second_process_is_refused_and_told_who_holds_the_datadir(tmp_path: Pa
         holder = (held.path / "node.lock").read_text().strip()
     assert (refused.returncode, refused.stderr.strip()) == (1, holder)
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_a_killed_holder_leaves_no_lock_behind(tmp_path: Path) -> None:
+    """SPEC 1.2"""
+    child = (
+        "import os, signal, sys\n"
+        "from node.store.database import lock_datadir\n"
+        "lock = lock_datadir(sys.argv[1])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", child, str(tmp_path)], check=False).returncode == -9
+    assert (tmp_path / "node.lock").exists()
+    lock_datadir(tmp_path).release()
