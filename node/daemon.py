@@ -39,6 +39,7 @@ from node.rewards.earnings import EarningsQuery
 from node.service import Loop, Service, start_all, stop_all
 from node.serving.dispatcher import Dispatcher
 from node.serving.model import Catalog
+from node.serving.provenance import Provenance
 from node.serving.worker_client import WorkerClient
 from node.serving.worker_process import WorkerPaths, WorkerProcess, worker_command
 from node.settlement.aggregator import Aggregator, Clock
@@ -184,6 +185,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
         receipts=ReceiptLog(database),
         pipeline=Pipeline(
             catalog,
+            Provenance(chain),
             admissions,
             dispatcher,
             attributor,

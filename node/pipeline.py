@@ -28,6 +28,7 @@ from node.serving.dispatcher import Dispatcher
 from node.serving.live import Finished, LiveAnswer, Token
 from node.serving.model import Catalog, ServedModel
 from node.serving.order import Order
+from node.serving.provenance import Provenance
 from node.store.jobs import JobStore, StoredJob
 from node.store.receipts import StoredReceipt
 from protocol.hashing import Keccak
@@ -86,6 +87,7 @@ class Pipeline:
     def __init__(
         self,
         catalog: Catalog,
+        provenance: Provenance,
         admissions: Admissions,
         dispatcher: Dispatcher,
         attributor: Attributor,
@@ -99,6 +101,7 @@ class Pipeline:
         clock: Callable[[], int],
     ) -> None:
         self._catalog = catalog
+        self._provenance = provenance
         self._admissions = admissions
         self._dispatcher = dispatcher
         self._attributor = attributor
@@ -133,9 +136,7 @@ class Pipeline:
     ) -> StoredJob:
         """The first durable step: the job, with its worst-case price reserved."""
         model = await asyncio.to_thread(self._catalog.find, request.model)
-        if model.manifest_cid is not None:
-            # Without the manifest nobody could be paid for the answer.
-            await asyncio.to_thread(self._versions.version, model.manifest_cid)
+        await asyncio.to_thread(self._check_payable, model)
         prompt_tokens = await self._dispatcher.count_tokens(model, request.order)
         job = StoredJob(
             request_id=job_id,
@@ -153,6 +154,14 @@ class Pipeline:
         await asyncio.to_thread(self._admissions.admit, job, payer, request.max_price, abandoned is not None)
         failpoint("job.recorded")
         return job
+
+    def _check_payable(self, model: ServedModel) -> None:
+        """Refuse work for which nobody could be paid rightly: the manifest must be here, and be the
+        published one.
+        """
+        self._provenance.check(model)
+        if model.manifest_cid is not None:
+            self._versions.version(model.manifest_cid)
 
     async def stream(self, admission: Admission) -> AsyncGenerator[Token | Finished, None]:
         """The answer, token by token, ending with one `Finished`: live, or as it was recorded.

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.errors import NotFound
+from node.errors import ChainReverted, NotFound
 from node.payments.credit import ChannelIsClosing, NotEnoughCredit, PriceAboveCap
 from node.payments.session import Unauthenticated
 from node.payments.vouchers import (
@@ -16,10 +16,14 @@ from node.payments.vouchers import (
 )
 from node.receipts.issuer import stored_receipt
 from node.serving.answer import AnswerRefused
+from node.serving.model import ServedModel
+from node.serving.provenance import ManifestNotPublished, Provenance
 from node.store.jobs import IdempotencyConflict, JobStore
 from node.store.receipts import ReceiptStore
+from protocol.cid import cid_of_raw
 from protocol.pricing import Rates, price
 from protocol.receipt import Voucher
+from protocol.types import version_key
 from tests.integration import worker_server
 from tests.integration.ledger_world import DEPOSIT, FIXED, IN_RATE, OUT_RATE, SETTINGS
 from tests.integration.running_node import Node
@@ -223,6 +227,24 @@ async def test_a_generation_that_fails_costs_nothing_and_may_be_asked_again(
     assert JobStore(node.core.database).reserved(node.prepared.channel_id) == 0
     _, _, receipt = await node.ask(request)
     assert receipt.seq == 1
+
+
+async def test_a_model_that_pays_by_a_manifest_of_its_own_is_not_served(node: Node) -> None:
+    """SPEC 4.38: its owner could otherwise name itself the owner of every row."""
+    path = node.prepared.folder / "catalog.json"
+    right = ServedModel.from_json(path.read_text())
+    forged = cid_of_raw(b"rows of my own").text
+    for wrong in (
+        replace(right, manifest_cid=forged),
+        replace(right, manifest_cid=None),
+        replace(right, datanet_version_key=0),
+    ):
+        with pytest.raises(ManifestNotPublished):
+            Provenance(node.core.chain).check(wrong)
+    with pytest.raises(ChainReverted):
+        Provenance(node.core.chain).check(replace(right, datanet_version_key=version_key(1, 2)))
+    Provenance(node.core.chain).check(right)
+    Provenance(node.core.chain).check(replace(right, datanet_version_key=0, manifest_cid=None))
 
 
 async def test_settlement_waits_for_the_end_of_the_epoch_where_it_may(node: Node) -> None:
