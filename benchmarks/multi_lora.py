@@ -162,7 +162,7 @@ def measure(cases: dict[str, Decode]) -> tuple[dict[str, list[float]], dict[str,
 def report(rates: dict[str, list[float]], ended: dict[str, list[int]]) -> str:
     """The table: median, lowest and highest rate, and the median's ratio to our base-only case."""
     lines = [
-        f"machine: {cpu_model()}, {os.cpu_count()} cores, one thread used",
+        f"machine: {cpu_model()}, {os.cpu_count()} cores, one thread used, load {os.getloadavg()[0]:.1f}",
         f"torch {torch.__version__}, {choose_linear()[0]}, fp32, rank {RANK} on all linears, batch {BATCH}, "
         f"{STEPS} decode steps after {PROMPT_TOKENS} prompt tokens, median of {REPEATS}",
         f"{'case':<24}{'tok/CPU-s':>10}{'low':>8}{'high':>8}{'ratio':>8}",

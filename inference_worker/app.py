@@ -10,8 +10,8 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -37,10 +37,13 @@ from protocol.wire import BaseInfo
 log = structlog.get_logger()
 
 QUICK_THREADS, LOADING_THREADS = 4, 16
+# What is still open after the drain is cut, so that whoever asked us to stop need not kill us.
+CUT_SECONDS = 2.0
 
 
 def run(config: WorkerConfig) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
+    log_to_stderr()
     asyncio.run(serve(config))
     return 0
 
@@ -63,49 +66,61 @@ async def serve(config: WorkerConfig) -> None:
         log.info("worker_stopped", drained=drained)
 
 
+def log_to_stderr() -> None:
+    """JSON lines with plain tracebacks; never with local variables, which hold prompts."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 @asynccontextmanager
 async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
     """Everything behind the routes; closed again on the way out."""
+    with ExitStack() as stack:
+        pools = [
+            stack.enter_context(ThreadPoolExecutor(size)) for size in (QUICK_THREADS, LOADING_THREADS, 1)
+        ]
+        services = build(config, *pools)
+        services.engine.start()
+        stack.callback(services.engine.close, 0)
+        services.jobs.start()
+        stack.callback(services.jobs.close)
+        yield services
+
+
+def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing: Executor) -> Services:
+    """Load the base and wire the parts together; nothing runs yet."""
     torch.set_num_threads(config.threads)
     token = config.token_file.read_text(encoding="utf-8").strip()
+    blobs = NodeBlobs(str(config.node_socket), token)
     # Attribution needs gradients, so it has the base a second time, as an ordinary module.
     traced = load_base(config.base)
-    base = BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name)
     kernel, linear = choose_linear()
     weights = read_weights(config.base, linear)
-    blobs = NodeBlobs(str(config.node_socket), token)
-    prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
-    loader = AdapterLoader(blobs.get, weights.shape, base.fingerprint, config.adapter_bytes, time.monotonic)
     limits = limits_of(config, weights.shape.positions)
+    prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
+    loader = AdapterLoader(blobs.get, weights.shape, traced.fingerprint, config.adapter_bytes, time.monotonic)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
-    engine = Engine(ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine)
-    jobs = JobRunner(config.data, config.base, str(config.node_socket), config.token_file, config.threads)
-    with (
-        ThreadPoolExecutor(QUICK_THREADS) as quick,
-        ThreadPoolExecutor(LOADING_THREADS) as loading,
-        ThreadPoolExecutor(1) as attributing,
-    ):
-        services = Services(
-            token=token,
-            base=base,
-            profile_id=profile_id(kernel, limits.prefill_tokens),
-            prompts=prompts,
-            loader=loader,
-            engine=engine,
-            attributor=AttributionService(traced, blobs),
-            jobs=jobs,
-            quick=quick,
-            loading=loading,
-            attributing=attributing,
-            fences=Fences(),
-        )
-        engine.start()
-        jobs.start()
-        try:
-            yield services
-        finally:
-            engine.close(0)
-            jobs.close()
+    return Services(
+        token=token,
+        base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
+        profile_id=profile_id(kernel, limits.prefill_tokens),
+        prompts=prompts,
+        loader=loader,
+        engine=Engine(ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine),
+        attributor=AttributionService(traced, blobs),
+        jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file, config.threads),
+        quick=quick,
+        loading=loading,
+        attributing=attributing,
+        fences=Fences(),
+    )
 
 
 def limits_of(config: WorkerConfig, positions: int) -> SchedulerLimits:
@@ -122,7 +137,9 @@ def limits_of(config: WorkerConfig, positions: int) -> SchedulerLimits:
 async def listening(config: WorkerConfig, services: Services) -> AsyncIterator[None]:
     """Serve on the Unix socket, which only this user may open."""
     # A client that goes away must cancel its handler, or its sequence would run on to the end.
-    runner = web.AppRunner(create_app(services), handler_cancellation=True, access_log=None)
+    runner = web.AppRunner(
+        create_app(services), handler_cancellation=True, access_log=None, shutdown_timeout=CUT_SECONDS
+    )
     await runner.setup()
     clear_socket(config.socket)
     previous = os.umask(0o177)

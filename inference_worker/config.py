@@ -25,7 +25,7 @@ class WorkerConfig:
     running: int = 32
     waiting: int = 256
     total_positions: int = 32_768
-    drain_seconds: float = 8.0
+    drain_seconds: float = 6.0
 
 
 def default_threads(cores: int | None) -> int:

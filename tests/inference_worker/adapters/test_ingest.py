@@ -8,6 +8,8 @@ from safetensors.torch import save
 
 from inference_worker.adapters import refusals
 from inference_worker.adapters.ingest import Caps, ingest
+from inference_worker.training.publish import BundleFacts, bundle_files
+from inference_worker.training.recipe import Recipe
 from tests.inference_worker.adapters.peft_folders import (
     FINGERPRINT,
     adapter_files,
@@ -174,3 +176,12 @@ def test_half_precision_weights_are_widened_exactly():
     tensors = {name: t.to(torch.bfloat16) for name, t in random_pairs(1, 8).items()}
     checked = check(files(tensors, config_dict()))
     assert torch.equal(checked.pairs[(0, "q_proj")].down, tensors[A0].float())
+
+
+def test_bundles_that_training_publishes_are_served():
+    """SPEC 4.3, 4.5: the two ends of the worker agree about the files between them."""
+    recipe = Recipe(rank=8, alpha=16)
+    facts = BundleFacts("tiny", FINGERPRINT, "0x" + "cd" * 32, "manifest", "index", recipe)
+    checked = check(bundle_files(random_pairs(1, 8), "# card", facts))
+    assert len(checked.pairs) == 3 * 7
+    assert {pair.scale for pair in checked.pairs.values()} == {2.0}
