@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from node.api import chain_proxy, inference, keys, receipts, status
+from node.api.connections import GuardedSite, guard_of
 from node.api.limits import InFlight
 from node.api.parameters import Limits
 from node.api.ports import Answers, Chain, Health, Models, Network, Pipeline
@@ -20,6 +21,8 @@ log = structlog.get_logger(component="api")
 MAX_HEADER_BYTES = 8190
 MAX_HEADERS = 64
 KEEPALIVE_SECONDS = 30.0
+HEAD_SECONDS = 10.0
+CONNECTIONS_BY_ADDRESS = 512
 DRAIN_SECONDS = 20.0
 READ_BUFFER_BYTES = 1 << 16
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -61,7 +64,7 @@ class ApiSettings:
 def build_app(parts: Parts, settings: ApiSettings) -> web.Application:
     """The application without the pages; `node.api.site` adds those."""
     app = web.Application(
-        middlewares=[_counted, _problems, _known_host], client_max_size=settings.max_body_bytes
+        middlewares=[_guarded, _counted, _problems, _known_host], client_max_size=settings.max_body_bytes
     )
     app[keys.PIPELINE], app[keys.MODELS], app[keys.ANSWERS] = parts.pipeline, parts.models, parts.answers
     app[keys.HEALTH], app[keys.CHAIN], app[keys.NETWORK] = parts.health, parts.chain, parts.network
@@ -79,7 +82,13 @@ def build_app(parts: Parts, settings: ApiSettings) -> web.Application:
     return app
 
 
-async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+async def listen(
+    app: web.Application,
+    host: str,
+    port: int,
+    head_seconds: float = HEAD_SECONDS,
+    connections_by_address: int = CONNECTIONS_BY_ADDRESS,
+) -> tuple[web.AppRunner, int]:
     """Starts to listen and says on which port; `cleanup()` of the runner drains and ends it."""
     runner = web.AppRunner(
         app,
@@ -94,8 +103,20 @@ async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRun
         auto_decompress=False,
     )
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    await GuardedSite(runner, host, port, head_seconds, connections_by_address).start()
     return runner, int(runner.addresses[0][1])
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    guard = guard_of(request)
+    if guard is None:
+        return await handler(request)
+    guard.request_begun()
+    try:
+        return await handler(request)
+    finally:
+        guard.request_ended()
 
 
 @web.middleware

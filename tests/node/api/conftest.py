@@ -108,7 +108,9 @@ class Surroundings:
 
     def served(self) -> tuple[ModelCard, ...]:
         owner = "0x" + "11" * 20
-        return (ModelCard(MODEL, 2, 1_700_000_000, owner, "smollm2", "bafkreia", 1, 2, 10**15, 2 * 10**15, 0),)
+        return (
+            ModelCard(MODEL, 2, 1_700_000_000, owner, "smollm2", "bafkreia", 1, 2, 10**15, 2 * 10**15, 0),
+        )
 
     def components(self) -> tuple[Component, ...]:
         return (Component("chain", True, "head 7"), Component("worker", self.ready, "one worker"))
