@@ -30,6 +30,7 @@ from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.weights import read_weights
+from inference_worker.metrics import Metrics
 from inference_worker.server import Fences, Services, create_app
 from inference_worker.training.jobs import JobRunner
 from protocol.wire import BaseInfo
@@ -106,6 +107,7 @@ def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing:
     limits = limits_of(config, weights.shape.positions)
     prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
     loader = AdapterLoader(blobs.get, weights.shape, traced.fingerprint, config.adapter_bytes, time.monotonic)
+    metrics = Metrics()
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(
         token=token,
@@ -113,13 +115,16 @@ def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing:
         profile_id=profile_id(kernel, limits.prefill_tokens),
         prompts=prompts,
         loader=loader,
-        engine=Engine(ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine),
+        engine=Engine(
+            ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine, metrics
+        ),
         attributor=AttributionService(traced, blobs),
         jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file, config.threads),
         quick=quick,
         loading=loading,
         attributing=attributing,
         fences=Fences(),
+        metrics=metrics,
     )
 
 

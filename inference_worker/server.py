@@ -31,6 +31,7 @@ from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
 from inference_worker.engine.sequence import Event, Failed, Finished, SamplingParams, TokenProduced
 from inference_worker.engine.stream import stream
+from inference_worker.metrics import Metrics
 from protocol.canonical import parse_json
 from protocol.cid import parse_cid
 from protocol.errors import ProtocolError
@@ -146,6 +147,7 @@ class Services:
     loading: Executor
     attributing: Executor
     fences: Fences
+    metrics: Metrics
 
 
 SERVICES = web.AppKey("services", Services)
@@ -163,7 +165,15 @@ def create_app(services: Services) -> web.Application:
 
 @web.middleware
 async def report_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every exception into its status and a JSON body."""
+    """Turn every exception into its status and a JSON body, and count the answer."""
+    reply = await _reply_of(request, handler)
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unknown"
+    request.app[SERVICES].metrics.count("requests_total", route=route, status=str(reply.status))
+    return reply
+
+
+async def _reply_of(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -216,20 +226,26 @@ async def health(request: web.Request) -> web.Response:
     return web.json_response(report.to_json())
 
 
-@routes.get("/adapters")
-async def adapters(request: web.Request) -> web.Response:
-    """Known adapters with the reason of each quarantine, and the bytes they take."""
+@routes.get("/metrics")
+async def metrics(request: web.Request) -> web.Response:
+    """Counters and gauges for Prometheus."""
     services = request.app[SERVICES]
     load = services.engine.load()
-    body = {
-        "v": 1,
-        "used_bytes": services.loader.used_bytes,
-        "adapters": [{"cid": s.cid, "state": s.state, "reason": s.reason} for s in services.loader.states()],
+    gauges = {
+        "adapter_bytes": services.loader.used_bytes,
         "running": load.running,
         "waiting": load.waiting,
         "reserved_positions": load.reserved_positions,
     }
-    return web.json_response(body)
+    return web.Response(text=services.metrics.render(gauges))
+
+
+@routes.get("/adapters")
+async def adapters(request: web.Request) -> web.Response:
+    """Known adapters with the reason of each quarantine, and the bytes they take."""
+    loader = request.app[SERVICES].loader
+    states = [{"cid": s.cid, "state": s.state, "reason": s.reason} for s in loader.states()]
+    return web.json_response({"v": 1, "used_bytes": loader.used_bytes, "adapters": states})
 
 
 @routes.put("/adapters/{cid}")

@@ -33,6 +33,7 @@ from inference_worker.engine.sequence import (
     TokenProduced,
 )
 from inference_worker.engine.text_stream import Decode, TextStream
+from inference_worker.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -78,9 +79,10 @@ class Engine:
         end_tokens: frozenset[int],
         limits: SchedulerLimits,
         on_broken: Callable[[str, AdapterRefused], None],
+        metrics: Metrics,
     ) -> None:
         self._runner, self._decode, self._end_tokens = runner, decode, end_tokens
-        self._on_broken = on_broken
+        self._on_broken, self._metrics = on_broken, metrics
         self._scheduler = Scheduler(limits)
         self._live: dict[int, _Live] = {}
         self._wake = threading.Condition()
@@ -175,11 +177,13 @@ class Engine:
             live.cache = self._runner.new_cache(_admission(piece.sequence, live.job).reserved)
         tokens = live.job.prompt_ids[piece.start : piece.stop]
         logits = self._runner.prefill(tokens, live.cache, live.job.adapter)
+        self._metrics.count("prompt_tokens_total", len(tokens))
         if piece.last:
             self._take_token(piece.sequence, logits, finite_rows(logits.unsqueeze(0))[0])
 
     def _decode_step(self, sequences: Sequence[int]) -> None:
         logits = self._runner.decode([self._row(self._live[s]) for s in sequences])
+        self._metrics.count("steps_total")
         for sequence, row, finite in zip(sequences, logits, finite_rows(logits), strict=True):
             self._take_token(sequence, row, finite)
 
@@ -195,6 +199,7 @@ class Engine:
         params, index = live.job.params, len(live.output)
         token = sample(logits, params, index)
         live.output.append(token)
+        self._metrics.count("output_tokens_total")
         reason = self._finish_reason(token, len(live.output), params)
         text = (
             live.stream.flush() if token in self._end_tokens else live.stream.push(token, reason is not None)
@@ -222,9 +227,16 @@ class Engine:
         live = self._live.pop(sequence)
         with self._wake:
             self._scheduler.remove(sequence)
+        self._metrics.count("sequences_total", outcome=_outcome(event))
         if event is not None:
             live.job.emit(event)
         live.job.on_closed()
+
+
+def _outcome(event: Event | None) -> str:
+    if isinstance(event, Finished):
+        return event.finish_reason
+    return event.code if isinstance(event, Failed) else "cancelled"
 
 
 def _admission(sequence: int, job: GenerationJob) -> Admission:

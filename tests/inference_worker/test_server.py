@@ -20,6 +20,7 @@ from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.weights import read_weights
+from inference_worker.metrics import Metrics
 from inference_worker.server import Fences, Services, StaleFence, create_app
 from inference_worker.training.jobs import JobRunner
 from protocol.attribution import Lane, LaneUnits
@@ -144,7 +145,8 @@ async def worker(weights, tmp_path):
     prompts = PromptEncoder(tokenizer, shape().vocab)
     end = frozenset({tokenizer.eos_token_id})
     limits = SchedulerLimits(running=8, total_positions=8192, sequence_positions=512)
-    engine = Engine(ModelRunner(weights), prompts.decoder(), end, limits, loader.quarantine)
+    counters = Metrics()
+    engine = Engine(ModelRunner(weights), prompts.decoder(), end, limits, loader.quarantine, counters)
     engine.start()
     jobs = JobRunner(tmp_path, tmp_path, "none.sock", tmp_path / "token")
     jobs.start()
@@ -166,6 +168,7 @@ async def worker(weights, tmp_path):
             loading,
             attributing,
             Fences(),
+            counters,
         )
         runner = web.AppRunner(create_app(services), handler_cancellation=True)
         await runner.setup()
@@ -181,6 +184,7 @@ async def worker(weights, tmp_path):
 ROUTES = [
     ("GET", "/health"),
     ("GET", "/adapters"),
+    ("GET", "/metrics"),
     ("PUT", f"/adapters/{CID}"),
     ("DELETE", f"/adapters/{CID}"),
     ("POST", "/tokenize"),
@@ -450,6 +454,19 @@ async def test_generation_goes_on_while_an_answer_is_attributed(worker):
     status, body = await pending
     assert status == 200
     assert AttributeResult.from_json(json.loads(body)).lanes[0].unattributed == 2
+
+
+async def test_metrics_count_what_was_served(worker):
+    """SPEC 4.30"""
+    _, events = await worker.generate()
+    produced = len(events[-1][1]["output_ids"])
+    await worker.call("GET", "/adapters", token="wrong")
+    _, body = await worker.call("GET", "/metrics")
+    lines = body.decode().splitlines()
+    assert f"openledger_worker_output_tokens_total {produced}" in lines
+    assert 'openledger_worker_requests_total{route="/generate",status="200"} 1' in lines
+    assert 'openledger_worker_requests_total{route="/adapters",status="401"} 1' in lines
+    assert "openledger_worker_running 0" in lines
 
 
 async def test_a_draining_worker_says_so_and_refuses_new_work(worker):

@@ -10,6 +10,7 @@ from inference_worker.engine.engine import Engine, GenerationJob
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong, SchedulerLimits
 from inference_worker.engine.sequence import Failed, Finished, SamplingParams, TokenProduced
+from inference_worker.metrics import Metrics
 from tests.inference_worker.adapters.peft_folders import END
 from tests.inference_worker.engine.decoding import PROMPTS, greedy, load_adapter
 
@@ -50,7 +51,9 @@ def broken():
 
 @pytest.fixture
 def engine(runner, broken):
-    built = Engine(runner, decode, frozenset({END}), LIMITS, lambda cid, why: broken.append((cid, why)))
+    built = Engine(
+        runner, decode, frozenset({END}), LIMITS, lambda cid, why: broken.append((cid, why)), Metrics()
+    )
     built.start()
     yield built
     built.close(0)
@@ -122,6 +125,7 @@ def test_cancelled_requests_free_all_they_held(engine, adapters):
         outcome.wait()
         assert outcome.closed == 1
     load = engine.load()
+    assert engine._metrics.value("sequences_total", outcome="cancelled") == 16
     assert (load.running, load.waiting, load.reserved_positions) == (0, 0, 0)
 
 
@@ -156,7 +160,7 @@ def test_a_step_that_raises_fails_its_request_and_no_other(engine, runner, monke
 def test_limits_are_refused_at_the_door(runner):
     """SPEC 4.24"""
     small = SchedulerLimits(running=1, waiting=2, sequence_positions=50)
-    engine = Engine(runner, decode, frozenset({END}), small, lambda cid, why: None)
+    engine = Engine(runner, decode, frozenset({END}), small, lambda cid, why: None, Metrics())
     with pytest.raises(RequestTooLong):
         submit(engine, PROMPTS[0], max_tokens=1000)
     submit(engine, PROMPTS[0])
@@ -169,7 +173,7 @@ def test_limits_are_refused_at_the_door(runner):
 
 def test_close_lets_running_requests_end(runner):
     """SPEC 4.27"""
-    engine = Engine(runner, decode, frozenset({END}), LIMITS, lambda cid, why: None)
+    engine = Engine(runner, decode, frozenset({END}), LIMITS, lambda cid, why: None, Metrics())
     engine.start()
     outcome = submit(engine, PROMPTS[0], max_tokens=30)
     assert engine.close(WAIT_SECONDS)
@@ -180,7 +184,7 @@ def test_close_lets_running_requests_end(runner):
 
 def test_close_without_patience_tells_the_rest(runner):
     """SPEC 4.27"""
-    engine = Engine(runner, decode, frozenset(), LIMITS, lambda cid, why: None)
+    engine = Engine(runner, decode, frozenset(), LIMITS, lambda cid, why: None, Metrics())
     engine.start()
     outcome = submit(engine, PROMPTS[0], max_tokens=480)
     outcome.first.wait(WAIT_SECONDS)

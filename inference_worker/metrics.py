@@ -1,0 +1,57 @@
+"""What the worker counts, in the Prometheus text format. One object per worker, no global registry.
+
+Labels come from closed sets (route patterns, statuses, reasons, codes), never from what a client sent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+PREFIX = "openledger_worker_"
+HELP = {
+    "prompt_tokens_total": "Prompt tokens run.",
+    "output_tokens_total": "Tokens produced.",
+    "steps_total": "Decode steps run; output tokens by steps is the mean batch.",
+    "sequences_total": "Sequences ended, by outcome.",
+    "requests_total": "HTTP requests answered, by route and status.",
+    "adapter_bytes": "Bytes of resident adapters.",
+    "running": "Sequences in the batch.",
+    "waiting": "Sequences in line.",
+    "reserved_positions": "Positions promised to sequences in the batch.",
+}
+
+
+class Metrics:
+    """Counters that any thread may raise."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+
+    def count(self, name: str, amount: int = 1, **labels: str) -> None:
+        """Raise a counter of HELP by a non-negative amount."""
+        assert name in HELP and amount >= 0, (name, amount)
+        with self._lock:
+            self._counts[name, tuple(sorted(labels.items()))] += amount
+
+    def value(self, name: str, **labels: str) -> int:
+        """A counter's present value."""
+        with self._lock:
+            return self._counts[name, tuple(sorted(labels.items()))]
+
+    def render(self, gauges: Mapping[str, int]) -> str:
+        """All counters and the given gauges, sorted by name."""
+        with self._lock:
+            series = [(name, labels, value, "counter") for (name, labels), value in self._counts.items()]
+        series += [(name, (), value, "gauge") for name, value in gauges.items()]
+        lines: list[str] = []
+        last = ""
+        for name, labels, value, kind in sorted(series):
+            if name != last:
+                lines += [f"# HELP {PREFIX}{name} {HELP[name]}", f"# TYPE {PREFIX}{name} {kind}"]
+                last = name
+            inside = ",".join(f'{key}="{text}"' for key, text in labels)
+            lines.append(f"{PREFIX}{name}{{{inside}}} {value}" if inside else f"{PREFIX}{name} {value}")
+        return "\n".join(lines) + "\n"
