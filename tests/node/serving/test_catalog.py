@@ -1,6 +1,4 @@
-"""From a registration on a real chain to a model that is served, listed and priced, or to the reason why not."""
-why not.
-"""
+"""From a registration on a real chain to a model that is served, or to the reason why it is not."""
 
 from collections.abc import Iterator
 from dataclasses import replace
