@@ -100,6 +100,15 @@ def test_a_later_row_never_moves_an_earlier_one(texts: list[str], cut: int) -> N
     assert all_of_them[: len(first_ones)] == first_ones
 
 
+def test_a_row_between_two_clusters_joins_the_earlier_and_merges_nothing() -> None:
+    """SPEC 1.16"""
+    index = NearCopyIndex()
+    assert index.add((1, 0), labelled("acute chronic left right femur ulcer")) == (1, 0)
+    assert index.add((1, 1), labelled("acute chronic left right hand bleeding")) == (1, 1)
+    assert index.add((2, 0), labelled("acute chronic left right femur bleeding")) == (1, 0)
+    assert index.add((3, 0), labelled("acute chronic left right hand bleeding with")) == (1, 1)
+
+
 def test_a_chain_of_small_edits_stays_in_the_first_cluster() -> None:
     """SPEC 1.17: copying the copy does not lead out of it."""
     index = NearCopyIndex()
