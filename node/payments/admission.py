@@ -5,6 +5,7 @@ Two requests of one channel that arrive together can therefore never both be pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.errors import InvalidInput
@@ -65,17 +66,21 @@ class Admissions:
         check_price_cap(job.reserved, max_price)
         if payer.voucher is not None:
             self._vouchers.accept(payer.voucher, payer.channel, opens=job.request_id)
-        session = self._session_limit(payer)
+        channel_id = payer.channel.channel_id
         try:
-            self._reserve(job, payer.channel, session, revives)
+            limit = self._session_limit(payer, self._channels.session_limit)
+            self._reserve(job, payer.channel, limit, revives)
         except CreditRefused:
-            # The cached channel may be older than a deposit; only the chain's own word refuses.
-            self._reserve(job, self._channels.refresh(payer.channel.channel_id), session, revives)
+            # What is cached may be older than a deposit or a raised cap; only the chain's own word refuses.
+            limit = self._session_limit(payer, self._channels.refresh_limit)
+            self._reserve(job, self._channels.refresh(channel_id), limit, revives)
 
-    def _session_limit(self, payer: Payer) -> SessionLimit | None:
+    def _session_limit(
+        self, payer: Payer, read: Callable[[bytes, str], SessionLimit | None]
+    ) -> SessionLimit | None:
         if payer.signer is None:
             return None
-        limit = self._channels.session_limit(payer.channel.channel_id, payer.signer)
+        limit = read(payer.channel.channel_id, payer.signer)
         if limit is None:
             raise VoucherNotAuthorised(
                 "the wallet has not authorised this API key on chain", signer=payer.signer

@@ -47,6 +47,7 @@ class Channels:
         self._keccak = keccak
         self._clock = clock
         self._max_age = max_age_seconds
+        self._limits: dict[tuple[bytes, str], tuple[SessionLimit, int]] = {}
         # Receipts never change, so that a tree once grown stays right.
         self._trees: OrderedDict[bytes, SumFrontier] = OrderedDict()
         self._lock = threading.Lock()
@@ -85,10 +86,24 @@ class Channels:
         return self.refresh(channel_id)
 
     def session_limit(self, channel_id: bytes, signer: str) -> SessionLimit | None:
-        """What the payer allowed this signer, or None where it allowed nothing."""
+        """What the payer allowed this signer, or None where it allowed nothing; read a moment ago at most.
+
+        The contract lets a limit shrink only after the channel's withdraw delay, so a moment is safe.
+        """
+        limit, read_at = self._limits.get((channel_id, signer), (None, 0))
+        if limit is not None and 0 <= self._clock() - read_at < self._max_age:
+            return limit
+        return self.refresh_limit(channel_id, signer)
+
+    def refresh_limit(self, channel_id: bytes, signer: str) -> SessionLimit | None:
+        """`session_limit`, read from the chain now."""
         checksummed = self._contract.w3.to_checksum_address(signer)
         cap, expires_at = self._contract.functions.signerCap(channel_id, checksummed).call()
-        return SessionLimit(cap, expires_at) if cap > 0 else None
+        if cap == 0:
+            self._limits.pop((channel_id, signer), None)
+            return None
+        self._limits[channel_id, signer] = SessionLimit(cap, expires_at), self._clock()
+        return SessionLimit(cap, expires_at)
 
     def credit(self, channel: StoredChannel) -> Credit:
         """The channel's amounts together with what this node has promised and been promised."""

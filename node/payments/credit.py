@@ -7,7 +7,7 @@ is willing to lose to a payer who stops signing. It reads no clock, no chain and
 
 from dataclasses import dataclass
 
-from node.errors import PaymentRequired, Refused
+from node.errors import PaymentRequired
 
 
 class CreditRefused(PaymentRequired):
@@ -26,7 +26,7 @@ class PriceAboveCap(PaymentRequired):
     """The client named a highest price and the worst case is above it."""
 
 
-class SessionExpired(Refused):
+class SessionExpired(CreditRefused):
     """The session signer's authority ends before its voucher could be claimed."""
 
 
