@@ -1,4 +1,6 @@
-"""The error tree of the worker. Each error carries the values that disagree and a stable `code` for the wire."""
+"""The error tree of the worker. Each error carries the values that disagree and a stable `code` for the
+wire.
+"""
 
 from __future__ import annotations
 

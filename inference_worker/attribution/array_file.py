@@ -1,4 +1,5 @@
-"""Named arrays in one flat file: magic, header length, JSON header, raw little-endian data on 64-byte borders.
+"""Named arrays in one flat file: magic, header length, JSON header, raw little-endian data on 64-byte
+borders.
 
 Nothing in it is executed on reading, equal content gives equal bytes, and a reader may map it into memory.
 """

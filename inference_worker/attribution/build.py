@@ -1,7 +1,7 @@
 """Build an attribution index: every trained row's gradient at each checkpoint, sketched to bits.
 
-Decoys tell what chance looks like: questions of the Datanet with answers of other rows, which were never trained
-together. They are drawn by the index's seed.
+Decoys tell what chance looks like: questions of the Datanet with answers of other rows, which were never
+trained together. They are drawn by the index's seed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from inference_worker.attribution import informative
 from inference_worker.attribution.codes import Floats, encode_rows, unit_of
 from inference_worker.attribution.gradients import LoraProbe, lora_weights
 from inference_worker.attribution.index import AttributionIndex, Checkpoint, IndexFacts
@@ -28,7 +30,9 @@ OnBatch = Callable[[int], None]
 
 @dataclass(frozen=True)
 class TrainingPoint:
-    """Adapter and second moment at the end of a part of training, under PEFT's tensor names; its mean learning rate."""
+    """Adapter and second moment at the end of a part of training, under PEFT's tensor names; its mean
+    learning rate.
+    """
 
     adapter: Mapping[str, torch.Tensor]
     second_moment: Mapping[str, torch.Tensor]
@@ -55,8 +59,8 @@ def batches_of(exchanges: Sequence[Exchange]) -> list[list[int]]:
 
 
 def units_of_work(rows: int, checkpoints: int) -> int:
-    """Batches that `build_index` will report."""
-    return checkpoints * (-(-rows // BATCH) + -(-DECOYS // BATCH))
+    """The most pieces of work that `build_index` will report."""
+    return checkpoints * (-(-rows // BATCH) + -(-DECOYS // BATCH)) + informative.units_of_work(rows, DECOYS)
 
 
 def build_index(
@@ -65,9 +69,11 @@ def build_index(
     rows: Sequence[int],
     exchanges: Sequence[Exchange],
     points: Sequence[TrainingPoint],
+    served: Mapping[str, torch.Tensor],
     on_batch: OnBatch,
 ) -> AttributionIndex:
-    """Index of `exchanges` (row `rows[i]` of the manifest each) over the given points of training.
+    """Index of `exchanges` (row `rows[i]` of the manifest each) over the given points of training, for the
+    adapter `served`.
 
     `on_batch(done)` is called after each batch; an exception from it stops the build.
     """
@@ -83,7 +89,16 @@ def build_index(
     for number, point in enumerate(points):
         builder = _PointBuilder(model, facts, number, point)
         checkpoints.append(builder.build(exchanges, decoys, count))
-    return AttributionIndex(facts, np.asarray(rows, dtype=np.uint32), tuple(checkpoints))
+    probe = LoraProbe(model, [lora_weights(served, facts.alpha / facts.rank)])
+    flags = informative.measure(model, probe, exchanges, decoys, facts.shared, facts.seed, count)
+    return AttributionIndex(
+        facts,
+        np.asarray(rows, dtype=np.uint32),
+        flags.rows,
+        flags.decoys,
+        flatten([served[name] for name in facts.names]),
+        tuple(checkpoints),
+    )
 
 
 class _PointBuilder:
@@ -108,9 +123,8 @@ class _PointBuilder:
         limit = float(np.median(np.linalg.norm(found, axis=1)))
         found, null = clip(found, limit), clip(null, limit)
         unit = unit_of(found, null)
-        flat = torch.cat([self._adapter[name].flatten() for name in self._names])
         return Checkpoint(
-            adapter=flat.numpy(),
+            adapter=flatten([self._adapter[name] for name in self._names]),
             precondition=self._weights.numpy(),
             fisher=damped_fisher(found).astype(np.float16),
             unit=unit * self._rate,
@@ -138,6 +152,12 @@ def precondition(second_moments: Sequence[torch.Tensor]) -> torch.Tensor:
     return weights.clamp(max=torch.finfo(torch.float16).max).to(torch.float16)
 
 
+def flatten(tensors: Sequence[torch.Tensor]) -> npt.NDArray[np.float16]:
+    """Adapter tensors as one flat float16 array."""
+    flat: npt.NDArray[np.float16] = torch.cat([tensor.flatten() for tensor in tensors]).half().numpy()
+    return flat
+
+
 def sketch_at(facts: IndexFacts, number: int, length: int, device: str) -> Sketch:
     """The projection of one checkpoint; each has its own seed."""
     return make_sketch((facts.seed + number) % 2**64, length, SKETCH_WIDTH, device)
@@ -146,11 +166,14 @@ def sketch_at(facts: IndexFacts, number: int, length: int, device: str) -> Sketc
 def clip(sketches: Floats, limit: float) -> Floats:
     """Rows longer than `limit` shortened to it, so that no outlier is paid for its size."""
     norms = np.linalg.norm(sketches, axis=1, keepdims=True)
-    return sketches * np.minimum(1.0, limit / np.maximum(norms, 1e-30))
+    shortened: Floats = sketches * np.minimum(1.0, limit / np.maximum(norms, 1e-30))
+    return shortened
 
 
 def damped_fisher(sketches: Floats) -> Floats:
-    """λ(F + λI)^-1 with F the mean outer product and λ = DAMPING · mean eigenvalue: turns down what all rows share."""
+    """λ(F + λI)^-1 with F the mean outer product and λ = DAMPING · mean eigenvalue: turns down what all
+    rows share.
+    """
     count, width = sketches.shape
     fisher = sketches.T @ sketches / max(count, 1)
     damping = DAMPING * float(np.trace(fisher)) / max(1, min(count, width))

@@ -1,7 +1,7 @@
 """Rows as sign bits, queries as int8, and their exact integer product.
 
-Everything after `encode_query` is integers, the same on every machine; a digest of the query code lets anyone who
-recomputes it see at once whether he got the same.
+Everything after `encode_query` is integers, the same on every machine; a digest of the query code lets
+anyone who recomputes it see at once whether he got the same.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def unit_of(*groups: Floats) -> float:
 
 
 def encode_query(vectors: Sequence[Floats], units: Sequence[float]) -> QueryCode:
-    """One int8 code per checkpoint by its largest number, rounding half to even; weights relative to the largest."""
+    """One int8 code per checkpoint by its largest number, rounding half to even; weights relative to the
+    largest.
+    """
     codes, sizes = [], []
     for vector, unit in zip(vectors, units, strict=True):
         largest = float(np.abs(vector).max())
@@ -60,7 +62,9 @@ def encode_query(vectors: Sequence[Floats], units: Sequence[float]) -> QueryCode
 
 
 def scan(query: QueryCode, checkpoints: Sequence[Codes]) -> Ints:
-    """Integer score of each row: sum over checkpoints of weight · magnitude · Σ ±code. Fits 64 bits by construction."""
+    """Integer score of each row: sum over checkpoints of weight · magnitude · Σ ±code. Fits 64 bits by
+    construction.
+    """
     total = np.zeros(len(checkpoints[0].magnitude), dtype=np.int64)
     for code, weight, rows in zip(query.codes, query.weights, checkpoints, strict=True):
         total += weight * rows.magnitude.astype(np.int64) * signed_sums(code, rows.bits)

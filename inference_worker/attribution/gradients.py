@@ -1,9 +1,9 @@
 """Per-row gradients of LoRA weights, one forward and one backward pass for a whole batch.
 
 Hooks on the base's linears add `s·B(Ax)` and keep x and the gradient δ of the output; then for each row
-dA = s·(Bᵀδ)ᵀx and dB = s·δᵀ(Ax), which autograd would give row by row (a test says so). The base's weights are
-never written. The system turn that all questions share is a constant here: its keys and values carry no gradient,
-since what every row has in common cannot tell rows apart.
+dA = s·(Bᵀδ)ᵀx and dB = s·δᵀ(Ax), which autograd would give row by row (a test says so). The base's weights
+are never written. The system turn that all questions share is a constant here: its keys and values carry no
+gradient, since what every row has in common cannot tell rows apart.
 """
 
 from __future__ import annotations
@@ -65,9 +65,11 @@ class _Tap:
 
 @dataclass
 class LoraProbe:
-    """Adapters stacked for one batch: row i of the batch runs under adapter i (one adapter serves any batch).
+    """Adapters stacked for one batch: row i of the batch runs under adapter i (one adapter serves any
+    batch).
 
-    `first_layer` is the lowest decoder layer whose weights are differentiated; below it only the forward runs.
+    `first_layer` is the lowest decoder layer whose weights are differentiated; below it only the forward
+    runs.
     """
 
     model: Any
@@ -105,7 +107,7 @@ class LoraProbe:
         """(rows, parameters) gradients of each row's mean answer loss, and the losses by token."""
         with self._hooked(track=True), sdpa_kernel(SDPBackend.MATH):
             losses = token_losses(self.model, exchanges, skip, states)
-            torch.stack([loss.mean() for loss in losses]).sum().backward()
+            torch.stack([loss.mean() for loss in losses]).sum().backward()  # type: ignore[no-untyped-call]
         flat = torch.cat([part for tap in self._tracked() for part in _row_gradients(tap)], dim=1)
         for tap in self._taps:
             tap.inputs = tap.delta = None
@@ -153,7 +155,7 @@ def _lora_hook(tap: _Tap, keep: bool) -> Any:
         output = output + tap.scale * torch.matmul(low, tap.b.transpose(1, 2))
         if keep:
             tap.inputs = inputs.detach()
-            output.register_hook(lambda delta: setattr(tap, "delta", delta))
+            output.register_hook(lambda delta: setattr(tap, "delta", delta))  # type: ignore[no-untyped-call]
         return output
 
     return hook

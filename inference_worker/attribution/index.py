@@ -1,13 +1,13 @@
 """The attribution index of one adapter: what it takes to ask which trained rows shaped an answer.
 
-One content-addressed file: facts in JSON, arrays raw. For each checkpoint it holds the adapter, the preconditioner,
-the damped Fisher, and for each row 128 bytes of signs with one 16-bit magnitude. It holds no text and no token of any
-row, so it may be published even where rows are gated.
+One content-addressed file: facts in JSON, arrays raw. For each checkpoint it holds the adapter, the
+preconditioner, the damped Fisher, and for each row 128 bytes of signs with one 16-bit magnitude. It holds
+no text and no token of any row, so it may be published even where rows are gated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,6 @@ from protocol.fields import Fields
 
 MAX_SHARED_TOKENS = 4096
 
-Take = Callable[..., Any]
-
 
 @dataclass(frozen=True)
 class Codes:
@@ -35,7 +33,8 @@ class Codes:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One point of training. `unit` is what magnitude 1 stands for, times the mean learning rate of its part.
+    """One point of training. `unit` is what magnitude 1 stands for, times the mean learning rate of its
+    part.
 
     `adapter` and `precondition` are flat, in the order of `IndexFacts.names`; `fisher` is (width, width).
     """
@@ -50,7 +49,9 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class IndexFacts:
-    """What the index belongs to. `shared` are the ids that all questions begin with; thresholds are in tokens by class."""
+    """What the index belongs to. `shared` are the ids that all questions begin with; thresholds are in
+    tokens by class.
+    """
 
     base_fingerprint: str
     tokenizer_digest: str
@@ -67,17 +68,27 @@ class IndexFacts:
 
 @dataclass(frozen=True)
 class AttributionIndex:
-    """Facts, the manifest indexes of the rows in order, and the checkpoints from early to late."""
+    """Facts, the manifest indexes of the rows in order, which of them (and of the decoys) are
+    informative, the adapter as served, flat, and the checkpoints from early to late.
+    """
 
     facts: IndexFacts
     rows: npt.NDArray[np.uint32]
+    informative: npt.NDArray[np.uint8]
+    informative_decoys: npt.NDArray[np.uint8]
+    served: npt.NDArray[np.float16]
     checkpoints: tuple[Checkpoint, ...]
 
 
 def encode_index(index: AttributionIndex) -> bytes:
     """The index as one file; equal indexes give equal bytes."""
     facts = index.facts
-    arrays: dict[str, Array] = {"rows": index.rows}
+    arrays: dict[str, Array] = {
+        "rows": index.rows,
+        "informative": index.informative,
+        "informative_decoys": index.informative_decoys,
+        "served": index.served,
+    }
     for number, point in enumerate(index.checkpoints):
         for name, array in _arrays_of(point).items():
             arrays[f"{number}/{name}"] = array
@@ -111,11 +122,18 @@ def decode_index(data: bytes) -> AttributionIndex:
         units = [float(text) for text in fields.texts("units", 3, 40)]
         facts = _read_facts(fields)
         fields.done()
-        rows = arrays["rows"].astype(np.uint32, copy=False)
-        points = tuple(_read_point(arrays, n, unit, facts, len(rows)) for n, unit in enumerate(units))
+        length = sum(a * b for a, b in facts.shapes)
+        rows = _take(arrays, "rows", np.uint32, arrays["rows"].size)
+        flags = _take(arrays, "informative", np.uint8, len(rows))
+        decoys = _take(arrays, "informative_decoys", np.uint8, arrays["informative_decoys"].size)
+        served = _take(arrays, "served", np.float16, length)
+        points = tuple(
+            _read_point(arrays, f"{n}/", unit, length, (len(rows), len(decoys)))
+            for n, unit in enumerate(units)
+        )
     except (ProtocolError, KeyError, ValueError) as error:
         raise IndexCorrupt("index", "facts and arrays of version 1", str(error)) from error
-    return AttributionIndex(facts, rows, points)
+    return AttributionIndex(facts, rows, flags, decoys, served, points)
 
 
 def _arrays_of(point: Checkpoint) -> dict[str, Array]:
@@ -153,26 +171,25 @@ def _read_facts(fields: Fields) -> IndexFacts:
 
 
 def _read_point(
-    arrays: Mapping[str, Array], number: int, unit: float, facts: IndexFacts, rows: int
+    arrays: Mapping[str, Array], prefix: str, unit: float, length: int, counts: tuple[int, int]
 ) -> Checkpoint:
-    def take(name: str, dtype: type[np.generic], *shape: int) -> Any:
-        array = arrays[f"{number}/{name}"]
-        if array.dtype != dtype or array.shape != shape:
-            raise IndexCorrupt(f"{number}/{name}", (dtype.__name__, shape), (array.dtype.name, array.shape))
-        return array
-
-    length = sum(a * b for a, b in facts.shapes)
-    decoys = len(arrays[f"{number}/decoys.magnitude"])
     return Checkpoint(
-        take("adapter", np.float16, length),
-        take("precondition", np.float16, length),
-        take("fisher", np.float16, SKETCH_WIDTH, SKETCH_WIDTH),
+        _take(arrays, prefix + "adapter", np.float16, length),
+        _take(arrays, prefix + "precondition", np.float16, length),
+        _take(arrays, prefix + "fisher", np.float16, SKETCH_WIDTH, SKETCH_WIDTH),
         unit,
-        _codes(take, "rows", rows),
-        _codes(take, "decoys", decoys),
+        _codes(arrays, prefix + "rows", counts[0]),
+        _codes(arrays, prefix + "decoys", counts[1]),
     )
 
 
-def _codes(take: Take, group: str, count: int) -> Codes:
-    bits = take(f"{group}.bits", np.uint8, count, SKETCH_WIDTH // 8)
-    return Codes(bits, take(f"{group}.magnitude", np.uint16, count))
+def _codes(arrays: Mapping[str, Array], group: str, count: int) -> Codes:
+    bits = _take(arrays, f"{group}.bits", np.uint8, count, SKETCH_WIDTH // 8)
+    return Codes(bits, _take(arrays, f"{group}.magnitude", np.uint16, count))
+
+
+def _take(arrays: Mapping[str, Array], name: str, dtype: type[np.generic], *shape: int) -> Any:
+    array = arrays[name]
+    if array.dtype != dtype or array.shape != shape:
+        raise IndexCorrupt(name, (dtype.__name__, shape), (array.dtype.name, array.shape))
+    return array

@@ -1,9 +1,9 @@
 """From one answer to units by row: the gradient lane.
 
-The answer's gradient is taken at each checkpoint, sketched, turned by the damped Fisher and rounded to int8. From there
-on integers: scores of all rows by an exhaustive scan, a threshold from decoys that were never trained, one member per
-cluster, the twenty best. What decoys would have earned, and the part of the answer's likelihood that the base had
-already, are unattributed.
+The answer's gradient is taken at each checkpoint, sketched, turned by the damped Fisher and rounded to
+int8. From there on integers: scores of all rows by an exhaustive scan, a threshold from decoys that were
+never trained, one member per cluster, the twenty best. What decoys would have earned, and the part of the
+answer's likelihood that the base had already, are unattributed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ PPM = 1_000_000
 
 @dataclass(frozen=True)
 class Ledger:
-    """Log-likelihood of the answer in micro-nats: under the base, under the adapter, and its length in tokens."""
+    """Log-likelihood of the answer in micro-nats: under the base, under the adapter, and its length in
+    tokens.
+    """
 
     base: int
     adapter: int
@@ -51,20 +53,21 @@ class Ledger:
 
 
 class InfluenceQuery:
-    """One index ready for questions: base and checkpoints run side by side in one batch."""
+    """One index ready for questions: its checkpoints side by side in one batch, base and served adapter
+    in another.
+    """
 
     def __init__(self, model: Any, index: AttributionIndex) -> None:
         self._index = index
-        self._model = model
         facts = index.facts
         scale = facts.alpha / facts.rank
         points = [lora_weights(unflatten(point.adapter, index), scale) for point in index.checkpoints]
-        nothing = LoraWeights(
-            points[0].a, {path: torch.zeros_like(b) for path, b in points[0].b.items()}, scale
-        )
-        self._probe = LoraProbe(model, [nothing, *points])
-        self._shared = self._probe.states(facts.shared)
-        length = self._probe.parameter_count()
+        served = lora_weights(unflatten(index.served, index), scale)
+        base = LoraWeights(served.a, {path: torch.zeros_like(b) for path, b in served.b.items()}, scale)
+        self._points = LoraProbe(model, points)
+        self._ledger = LoraProbe(model, [base, served])
+        self._shared = (self._points.states(facts.shared), self._ledger.states(facts.shared))
+        length = self._points.parameter_count()
         self._sketches = [sketch_at(facts, n, length, str(model.device)) for n in range(len(points))]
         self._preconditions = [
             torch.from_numpy(p.precondition.astype(np.float32)).to(model.device) for p in index.checkpoints
@@ -73,20 +76,14 @@ class InfluenceQuery:
     def code(self, exchange: Exchange) -> tuple[QueryCode, Ledger]:
         """The answer's int8 code and its likelihoods."""
         shared = self._index.facts.shared
-        skip = (
-            len(shared)
-            if exchange.prompt[: len(shared)] == shared and len(exchange.prompt) > len(shared)
-            else 0
-        )
-        states = self._shared if skip else ()
-        batch = [exchange] * (1 + len(self._index.checkpoints))
-        gradients, losses = self._probe.gradients(batch, skip, states)
-        vectors = [
-            self._vector(number, gradients[1 + number]) for number in range(len(self._index.checkpoints))
-        ]
-        nats = [-round(float(loss.sum()) * PPM) for loss in losses]
-        ledger = Ledger(nats[0], nats[-1], len(exchange.answer))
-        return encode_query(vectors, [point.unit for point in self._index.checkpoints]), ledger
+        begins = exchange.prompt[: len(shared)] == shared and len(exchange.prompt) > len(shared)
+        skip, states = (len(shared), self._shared) if begins else (0, ((), ()))
+        gradients, _ = self._points.gradients([exchange] * len(self._sketches), skip, states[0])
+        losses = self._ledger.losses([exchange] * 2, skip, states[1])
+        base, served = (-round(float(loss.sum()) * PPM) for loss in losses)
+        vectors = [self._vector(number, gradient) for number, gradient in enumerate(gradients)]
+        units = [point.unit for point in self._index.checkpoints]
+        return encode_query(vectors, units), Ledger(base, served, len(exchange.answer))
 
     def _vector(self, number: int, gradient: torch.Tensor) -> Floats:
         folded = self._sketches[number].fold(gradient[None], self._preconditions[number])[0].cpu().numpy()
@@ -98,7 +95,7 @@ def unflatten(flat: Any, index: AttributionIndex) -> dict[str, torch.Tensor]:
     """Adapter tensors by name from one flat array."""
     values = torch.from_numpy(np.array(flat, dtype=np.float32))
     sizes = [rows * columns for rows, columns in index.facts.shapes]
-    parts = values.split(sizes)
+    parts = torch.split(values, sizes)
     return {
         name: part.view(shape)
         for name, part, shape in zip(index.facts.names, parts, index.facts.shapes, strict=True)
@@ -112,9 +109,10 @@ def gradient_units(
     scores = scan(query, [point.rows for point in index.checkpoints])
     null = scan(query, [point.decoys for point in index.checkpoints])
     threshold = threshold_of(scores, null)
-    kept = best_of_clusters(index.rows.tolist(), (scores - threshold).tolist(), clusters)
-    chance = expected_by_chance(null, threshold, len(scores))
-    return settle(kept, chance, ledger)
+    excess = np.where(index.informative == 1, scores - threshold, 0)
+    chance = np.where(index.informative_decoys == 1, null - threshold, 0)
+    kept = best_of_clusters(index.rows.tolist(), excess.tolist(), clusters)
+    return settle(kept, expected_by_chance(chance, len(scores)), ledger)
 
 
 def threshold_of(scores: Ints, null: Ints) -> int:
@@ -131,7 +129,9 @@ def threshold_of(scores: Ints, null: Ints) -> int:
 def best_of_clusters(
     rows: Sequence[int], excess: Sequence[int], clusters: Mapping[int, int]
 ) -> dict[int, int]:
-    """Excess over the threshold by canonical row: each cluster's largest member, the best TOP_ROWS of them."""
+    """Excess over the threshold by canonical row: each cluster's largest member, the best TOP_ROWS of
+    them.
+    """
     best: dict[int, int] = {}
     for row, units in zip(rows, excess, strict=True):
         canonical = clusters[row]
@@ -141,17 +141,21 @@ def best_of_clusters(
     return {row: best[row] for row in sorted(ranked)}
 
 
-def expected_by_chance(null: Ints, threshold: int, rows: int) -> int:
-    """Units above the threshold that as many decoys as there are rows would have brought together."""
-    if not len(null):
+def expected_by_chance(excess: Ints, rows: int) -> int:
+    """Units that as many decoys as there are rows would have earned, from the decoys' excess over the
+    threshold.
+    """
+    if not len(excess):
         return 0
-    return sum(max(0, int(score) - threshold) for score in null) * rows // len(null)
+    return sum(max(0, int(units)) for units in excess) * rows // len(excess)
 
 
 def settle(kept: Mapping[int, int], chance: int, ledger: Ledger) -> LaneUnits:
-    """Lane units in which rows stand to the whole as their units less chance's, times the adapter's likelihood part.
+    """Lane units in which rows stand to the whole as their units less chance's, times the adapter's
+    likelihood part.
 
-    Nothing above the threshold, or an adapter that made the answer no likelier, leaves all of it unattributed.
+    Nothing above the threshold, or an adapter that made the answer no likelier, leaves all of it
+    unattributed.
     """
     found = sum(kept.values())
     if found == 0 or ledger.gain == 0:

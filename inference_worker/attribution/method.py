@@ -9,11 +9,13 @@ from protocol.canonical import canonical_json
 from protocol.hashing import sha256
 
 SKETCH_WIDTH = 1024
-DAMPING = 1
-DECOYS = 128
+DAMPING = 10
+DECOYS = 96
 DECOY_PERCENTILE = 99
 MAD_FACTOR_PPM = 2_965_200
 TOP_ROWS = 20
+OTHER_QUESTIONS = 4
+INFORMATIVE_PERCENTILE = 90
 CODE_LIMIT = 127
 SCALE_LIMIT = 65_535
 WEIGHT_LIMIT = 65_536
@@ -28,6 +30,7 @@ DESCRIPTION: dict[str, object] = {
     "rows": "clip at median norm; sign bit and 16-bit mean magnitude per checkpoint",
     "query": {"code": "int8 absmax, half to even", "fisher_damping": DAMPING},
     "threshold": {"decoys": DECOYS, "percentile": DECOY_PERCENTILE, "median_plus_mad_ppm": MAD_FACTOR_PPM},
+    "informative": {"other_questions": OTHER_QUESTIONS, "decoy_percentile": INFORMATIVE_PERCENTILE},
     "cluster": "largest member, once, canonical row",
     "top_rows": TOP_ROWS,
     "unattributed": {

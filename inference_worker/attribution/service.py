@@ -1,4 +1,5 @@
-"""Answers attribution requests: fetches and keeps indexes, runs the lanes, never touches the network except the node's socket.
+"""Answers attribution requests: fetches and keeps indexes, runs the lanes, never touches the network except
+the node's socket.
 
 One lock guards the model, whose hooks are set for the length of one gradient pass.
 """
@@ -49,7 +50,9 @@ class AttributionService:
         self._versions: OrderedDict[str, _Version] = OrderedDict()
 
     def attribute(self, request: AttributeRequest) -> AttributeResult:
-        """The lanes asked for. Raises WorkerError subclasses: BlobMissing, BlobCorrupt, IndexCorrupt, BaseMismatch."""
+        """The lanes asked for. Raises WorkerError subclasses: BlobMissing, BlobCorrupt, IndexCorrupt,
+        BaseMismatch.
+        """
         with self._lock:
             index, influence = _kept(self._indexes, request.index_cid, self._load_index)
             if index.facts.manifest_cid != request.manifest_cid:
@@ -105,7 +108,9 @@ class AttributionService:
 
 
 def row_tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[int, ...]:
-    """A row's ids for span matching: question and answer tokenised apart, as the model meets them, and joined."""
+    """A row's ids for span matching: question and answer tokenised apart, as the model meets them, and
+    joined.
+    """
     both = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, completion)]
     return tuple(int(token) for ids in both for token in ids)
 

@@ -1,9 +1,9 @@
 """Random sign sketch of a long gradient into k numbers, the same on every machine.
 
-Coordinates are laid in blocks of k; each block is permuted and signed by a counter hash of the seed, and the blocks
-are added. Values are first rounded to integers under one power of two, so the sums are exact and no order of
-addition, thread count or device can change them. The seed follows from the manifest root: rows are committed
-before anyone knows the projection.
+Coordinates are laid in blocks of k; each block is permuted and signed by a counter hash of the seed, and
+the blocks are added. Values are first rounded to integers under one power of two, so the sums are exact and
+no order of addition, thread count or device can change them. The seed follows from the manifest root: rows
+are committed before anyone knows the projection.
 """
 
 from __future__ import annotations

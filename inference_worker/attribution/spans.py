@@ -1,7 +1,8 @@
-"""Exact token spans that an answer shares with rows: index, maximal matches, and thresholds measured on a null.
+"""Exact token spans that an answer shares with rows: index, maximal matches, and thresholds measured on a
+null.
 
-The index lives in memory only, so the text of gated rows never reaches a disk through it. What is credited follows
-rule `span-1` in `protocol.spans`; this module only finds matches.
+The index lives in memory only, so the text of gated rows never reaches a disk through it. What is credited
+follows rule `span-1` in `protocol.spans`; this module only finds matches.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class SpanIndex:
 def credited_matches(
     index: SpanIndex, output: Sequence[int], classes: TokenClasses, thresholds: Mapping[str, int], floor: int
 ) -> list[Match]:
-    """Maximal matches as long as their class asks; a class never measured asks the most that any other does."""
+    """Maximal matches as long as their class asks; a class never measured asks the most that any other
+    does.
+    """
     highest = max([floor, *thresholds.values()])
     found = []
     for match in index.maximal_matches(output):
@@ -82,8 +85,8 @@ def measured_thresholds(
 ) -> dict[str, int]:
     """By class, the least length that at most 1 % of shuffled answers reach by chance.
 
-    The null: answers of a length drawn from the rows', each token drawn from all answers' tokens. It has the rows'
-    vocabulary and none of their order.
+    The null: answers of a length drawn from the rows', each token drawn from all answers' tokens. It has
+    the rows' vocabulary and none of their order.
     """
     drawn = random.Random(seed)
     tokens = [token for answer in answers for token in answer]

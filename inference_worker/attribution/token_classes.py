@@ -1,7 +1,7 @@
 """Script classes of tokens, for span thresholds that treat languages alike.
 
-A tokenizer spends several tokens on one word of one script and one token on another, so one threshold for all would
-overpay some. The class of a span is that of its first token that bears a letter or a digit.
+A tokenizer spends several tokens on one word of one script and one token on another, so one threshold for
+all would overpay some. The class of a span is that of its first token that bears a letter or a digit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ BYTES = "bytes"
 
 
 def class_of_text(text: str) -> str:
-    """Class of a token's text: the script of its first letter, else `digit`, `bytes` for part of a character, else neutral."""
+    """Class of a token's text: the script of its first letter, else `digit`, `bytes` for part of a
+    character, else neutral.
+    """
     for character in text:
         if character == "\ufffd":
             return BYTES
@@ -26,7 +28,9 @@ def class_of_text(text: str) -> str:
 
 
 class TokenClasses:
-    """The class table of one tokenizer, filled as tokens are met; a token's class never depends on its neighbours."""
+    """The class table of one tokenizer, filled as tokens are met; a token's class never depends on its
+    neighbours.
+    """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer

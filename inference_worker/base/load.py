@@ -1,4 +1,6 @@
-"""Load the base from its folder: safetensors only, no network, digests of the record checked against the files."""
+"""Load the base from its folder: safetensors only, no network, digests of the record checked against the
+files.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from inference_worker.errors import BaseModelInvalid
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded base: fp32 weights in eval mode, its tokenizer, and the two digests that name them (0x hex)."""
+    """A loaded base: fp32 weights in eval mode, its tokenizer, and the two digests that name them (0x
+    hex).
+    """
 
     model: Any
     tokenizer: Any

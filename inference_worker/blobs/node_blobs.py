@@ -97,7 +97,9 @@ class NodeBlobs:
 
 
 def checked_row(line: bytes, places: tuple[ManifestRow, ...], path: str) -> SourceRow:
-    """One JSON line `{index, row, salt}` as a row; RowMismatch when its content is not what was committed."""
+    """One JSON line `{index, row, salt}` as a row; RowMismatch when its content is not what was
+    committed.
+    """
     try:
         fields = Fields(parse_json(line, MAX_LINE_BYTES), "row line")
         index = fields.integer("index", 0, max(len(places) - 1, 0))

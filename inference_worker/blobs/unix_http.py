@@ -1,4 +1,6 @@
-"""HTTP/1.1 over a Unix socket, blocking, by the standard library. One connection per call: jobs fetch few, large things."""
+"""HTTP/1.1 over a Unix socket, blocking, by the standard library. One connection per call: jobs fetch few,
+large things.
+"""
 
 from __future__ import annotations
 

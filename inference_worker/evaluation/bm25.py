@@ -1,4 +1,6 @@
-"""BM25 over short texts, to find the nearest wrong answers. Ties go to the lower index, so results never move."""
+"""BM25 over short texts, to find the nearest wrong answers. Ties go to the lower index, so results never
+move.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Specialist against base on the same questions: mean reciprocal ranks, paired bootstrap, and a plain verdict.
+"""Specialist against base on the same questions: mean reciprocal ranks, paired bootstrap, and a plain
+verdict.
 
 Everything leaves here as integer ppm. The verdict says so when the interval spans zero.
 """
@@ -26,7 +27,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean reciprocal ranks and their difference in ppm; `train_*` are the same figures on rows it was trained on."""
+    """Mean reciprocal ranks and their difference in ppm; `train_*` are the same figures on rows it was
+    trained on.
+    """
 
     questions: int
     candidates: int

@@ -31,7 +31,8 @@ def evaluate(
 ) -> Evaluation:
     """Rank the held-out questions and a sample of trained rows under base and specialist.
 
-    `on_progress(done, total)` is called after each ranked question; an exception from it stops the evaluation.
+    `on_progress(done, total)` is called after each ranked question; an exception from it stops the
+    evaluation.
     """
     asked = with_candidates(held_out, trained)
     sample = random.Random(0).sample(list(trained), min(TRAIN_SAMPLE, len(trained)))

@@ -21,14 +21,18 @@ class Question:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Questions never trained on, and the pool of (prompt, answer) pairs that wrong answers are drawn from."""
+    """Questions never trained on, and the pool of (prompt, answer) pairs that wrong answers are drawn
+    from.
+    """
 
     questions: tuple[Question, ...]
     candidates: tuple[Question, ...]
 
 
 def parse_held_out(data: bytes) -> HeldOut:
-    """Read `{"v":1,"questions":[{prompt,completion}],"candidates":[…]}`; RequestInvalid names what is wrong."""
+    """Read `{"v":1,"questions":[{prompt,completion}],"candidates":[…]}`; RequestInvalid names what is
+    wrong.
+    """
     parsed = parse_json(data, max_bytes=MAX_BYTES, max_depth=8)
     if not isinstance(parsed, dict) or parsed.get("v") != 1:
         raise RequestInvalid("held_out.v", parsed.get("v") if isinstance(parsed, dict) else None, "1")

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
+from inference_worker.base.answer_trie import answer_logprobs
 from inference_worker.base.chat import render_answer, render_question
 from inference_worker.base.exchange import Exchange, common_prefix, prefix_states
 from inference_worker.evaluation.bm25 import Bm25
 from inference_worker.evaluation.held_out import Question
-from inference_worker.evaluation.ranking import answer_logprobs
 
 CANDIDATES = 20
 
@@ -29,7 +29,9 @@ class Ranking:
 
 
 def make_rankings(tokenizer: Any, questions: Sequence[Question], pool: Sequence[Question]) -> list[Ranking]:
-    """Each question with the distinct answers of its 20 nearest pool entries, the true one always among them."""
+    """Each question with the distinct answers of its 20 nearest pool entries, the true one always among
+    them.
+    """
     index = Bm25([entry.prompt for entry in pool])
     rankings = []
     for asked in questions:

@@ -1,4 +1,6 @@
-"""Run one job to its end: `python -m inference_worker.training --job DIR …`. Started by `training.jobs`, killable at any time."""
+"""Run one job to its end: `python -m inference_worker.training --job DIR …`. Started by `training.jobs`,
+killable at any time.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from inference_worker.training.run import run_job
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line entry; the verdict is in the job's folder, the exit code says only whether there is one."""
+    """Command line entry; the verdict is in the job's folder, the exit code says only whether there is
+    one.
+    """
     parser = argparse.ArgumentParser(prog="python -m inference_worker.training", description=__doc__)
     parser.add_argument("--job", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)

@@ -1,7 +1,7 @@
 """What survives a kill: adapter, optimiser moments, step and snapshots, in safetensors only.
 
-A file is written aside, synced and renamed, so that a reader sees the old state or the new one. A checkpoint
-of another recipe or other data is refused.
+A file is written aside, synced and renamed, so that a reader sees the old state or the new one. A
+checkpoint of another recipe or other data is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ FILE_NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Adapter and bias-corrected second moment at the end of a part of training, with the part's mean rate."""
+    """Adapter and bias-corrected second moment at the end of a part of training, with the part's mean
+    rate.
+    """
 
     adapter: dict[str, torch.Tensor]
     second_moment: dict[str, torch.Tensor]

@@ -16,7 +16,9 @@ from protocol.manifest import GRANTED, Manifest
 
 @dataclass(frozen=True)
 class Dataset:
-    """The trained rows in manifest order. Near-copies are left out, so that copying a row changes nothing at all."""
+    """The trained rows in manifest order. Near-copies are left out, so that copying a row changes nothing
+    at all.
+    """
 
     manifest: Manifest
     rows: tuple[SourceRow, ...]

@@ -34,7 +34,8 @@ def make_example(tokenizer: Any, row: int, prompt: str, completion: str, max_len
 
 
 def order_of_pass(lengths: Sequence[int], batch: int, seed: int, number: int) -> list[list[int]]:
-    """Batches (places into `lengths`) of one pass: shuffled, then alike lengths put together inside windows.
+    """Batches (places into `lengths`) of one pass: shuffled, then alike lengths put together inside
+    windows.
 
     Grouping saves about a quarter of the padding; the window of eight batches keeps the order random.
     """

@@ -1,7 +1,7 @@
 """The queue of training and evaluation jobs: one at a time, each in its own killable process.
 
-The server stays responsive whatever a job does, and a job lives in its folder, not in this process: after a crash of
-either, `start` finds what had not ended and runs it on.
+The server stays responsive whatever a job does, and a job lives in its folder, not in this process: after a
+crash of either, `start` finds what had not ended and runs it on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ TAIL_CHARS = 2000
 
 
 class JobRunner:
-    """Jobs under `data`/jobs. All methods may be called from any thread; only the runner's own thread waits."""
+    """Jobs under `data`/jobs. All methods may be called from any thread; only the runner's own thread
+    waits.
+    """
 
     def __init__(
         self, data: Path, base_dir: Path, node_socket: str, token_file: Path, threads: int = 0
@@ -53,7 +55,9 @@ class JobRunner:
         self._thread.start()
 
     def submit(self, spec: JobSpec) -> JobStatus:
-        """Queue a job. The same order again is answered with its status; JobConflict where the order differs or is stale."""
+        """Queue a job. The same order again is answered with its status; JobConflict where the order
+        differs or is stale.
+        """
         with self._wake:
             job = JobFolder(self._folder / spec.job_id)
             if not job.exists():

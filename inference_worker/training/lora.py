@@ -12,7 +12,9 @@ from inference_worker.training.recipe import Recipe
 
 
 def attach(model: Any, recipe: Recipe) -> Any:
-    """The base wrapped by PEFT, LoRA on every linear of the recipe, A seeded and B zero; only LoRA trains."""
+    """The base wrapped by PEFT, LoRA on every linear of the recipe, A seeded and B zero; only LoRA
+    trains.
+    """
     torch.manual_seed(recipe.seed)
     config = LoraConfig(
         r=recipe.rank,

@@ -1,7 +1,7 @@
 """The training loop: PEFT LoRA, AdamW, linear decay; seeded, resumable to the bit, cancellable.
 
-A run killed at any step and started again ends in the same adapter as one never interrupted, because the state
-after step n is a function of the checkpoint at some step before n, the seed and the data alone.
+A run killed at any step and started again ends in the same adapter as one never interrupted, because the
+state after step n is a function of the checkpoint at some step before n, the seed and the data alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from inference_worker.training.recipe import Recipe
 
 BETAS = (0.9, 0.999)
 WARM_UP_STEPS = 5
+THIRDS = 3
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ def rate_at(step: int, steps: int, peak: float) -> float:
 
 
 def part_ends(steps: int, parts: int) -> list[int]:
-    """Steps at which the equal parts of training end, the last being `steps`."""
-    return [math.ceil(steps * part / parts) for part in range(1, parts + 1)]
+    """Steps at which the first `parts` thirds of training end: early gradients tell rows apart best,
+    since rows learnt by heart have none left.
+    """
+    return sorted({math.ceil(steps * part / THIRDS) for part in range(1, parts + 1)})
 
 
 class LoraTrainer:
@@ -75,7 +78,8 @@ class LoraTrainer:
     def run(self, on_step: OnStep) -> dict[str, torch.Tensor]:
         """Train from the last checkpoint to the end; returns the adapter under PEFT's file names.
 
-        `on_step` is called after each step; an exception from it (a cancel) leaves the last checkpoint in place.
+        `on_step` is called after each step; an exception from it (a cancel) leaves the last checkpoint in
+        place.
         """
         step = self._restore()
         while step < self.steps:

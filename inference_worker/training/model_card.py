@@ -35,7 +35,8 @@ tags: [lora, openledger]
 
 # LoRA specialist on {facts.base_name}
 
-Trained on {facts.rows} rows of dataset manifest `{facts.manifest_cid}` (row licences: {", ".join(facts.licences)}).
+Trained on {facts.rows} rows of dataset manifest `{facts.manifest_cid}`
+(row licences: {", ".join(facts.licences)}).
 Base fingerprint `{facts.base_fingerprint}`.
 
 ## Training
@@ -54,8 +55,8 @@ Loss falls on the answer tokens only; questions are rendered by the base's own c
 
 ## Limits
 
-Answers may be wrong; the figures above are all that is known of how often. Which rows shaped an answer is estimated
-by gradient influence and exact spans, and each answer's receipt says how much no row explains.
+Answers may be wrong; the figures above are all that is known of how often. Which rows shaped an answer is
+estimated by gradient influence and exact spans, and each answer's receipt says how much no row explains.
 """
 
 
@@ -63,7 +64,8 @@ def evaluation_text(evaluation: Evaluation | None) -> str:
     """The evaluation section, which admits when nothing was measured."""
     if evaluation is None:
         return "Not evaluated: no held-out questions were given."
-    return f"""Mean reciprocal rank of the true answer among its {evaluation.candidates} nearest (BM25), by log-probability:
+    return f"""Mean reciprocal rank of the true answer among its {evaluation.candidates} nearest (BM25), by
+log-probability:
 
 | | held out ({evaluation.questions}) | trained rows ({evaluation.train_questions}) |
 |---|---|---|

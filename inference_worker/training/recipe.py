@@ -22,7 +22,8 @@ MAX_CHECKPOINTS = 3
 class Recipe:
     """`learning_rate` is a decimal string, since digests must not depend on how a float prints.
 
-    `checkpoints` is how many equal parts of training leave a snapshot for attribution (1 to 3).
+    `checkpoints` is how many of training's thirds, from the first, leave a snapshot for attribution (1 to
+    3).
     """
 
     rank: int = 8
@@ -33,7 +34,7 @@ class Recipe:
     learning_rate: str = "0.001"
     seed: int = 0
     max_length: int = 256
-    checkpoints: int = 3
+    checkpoints: int = 1
 
     def to_json(self) -> dict[str, object]:
         """Plain values, as they stand in a bundle's manifest."""
@@ -45,7 +46,9 @@ class Recipe:
 
 
 def parse_recipe(values: Mapping[str, object]) -> Recipe:
-    """A recipe from plain values; missing ones take the defaults, unknown or unbounded ones raise RecipeInvalid."""
+    """A recipe from plain values; missing ones take the defaults, unknown or unbounded ones raise
+    RecipeInvalid.
+    """
     unknown = sorted(set(values) - set(Recipe.__dataclass_fields__))
     if unknown:
         raise RecipeInvalid(unknown[0], values[unknown[0]], f"one of {sorted(Recipe.__dataclass_fields__)}")
@@ -61,7 +64,7 @@ def parse_recipe(values: Mapping[str, object]) -> Recipe:
         learning_rate=_rate(values.get("learning_rate", "0.001")),
         seed=_bounded(values, "seed", 0, 0, 2**32 - 1),
         max_length=_bounded(values, "max_length", 256, 16, MAX_LENGTH),
-        checkpoints=_bounded(values, "checkpoints", 3, 1, MAX_CHECKPOINTS),
+        checkpoints=_bounded(values, "checkpoints", 1, 1, MAX_CHECKPOINTS),
     )
 
 

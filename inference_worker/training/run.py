@@ -1,6 +1,7 @@
 """One job from order to result, top to bottom: rows, training, index, evaluation, bundle.
 
-Training resumes from its checkpoint; the later phases are functions of the snapshots and are simply run again.
+Training resumes from its checkpoint; the later phases are functions of the snapshots and are simply run
+again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from protocol.wire_jobs import JobSpec
 
 
 def run_job(folder: JobFolder, blobs: Blobs, base_dir: Path, device: str = "cpu") -> None:
-    """Run the job of a folder and write its verdict there; WorkerErrors become states, others leave the process."""
+    """Run the job of a folder and write its verdict there; WorkerErrors become states, others leave the
+    process.
+    """
     if folder.ended():
         return
     spec = folder.spec()
@@ -66,7 +69,9 @@ def train(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> dict[st
 
 
 def evaluate_bundle(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> dict[str, object]:
-    """Held-out comparison of a published bundle with its base; returns the evaluation as the job's result."""
+    """Held-out comparison of a published bundle with its base; returns the evaluation as the job's
+    result.
+    """
     held_out = parse_held_out(blobs.get(str(spec.held_out_cid)))
     dataset = load_dataset(blobs, spec.manifest_cid)
     weights = read_bundle(blobs, str(spec.adapter_cid), base)

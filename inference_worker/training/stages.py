@@ -32,7 +32,8 @@ from inference_worker.training.recipe import Recipe, parse_recipe
 from protocol.canonical import canonical_json
 from protocol.wire_jobs import JobSpec
 
-# Costs relative to a training step, as measured on two CPU cores; they only steer the estimate of time left.
+# Costs relative to a training step, as measured on two CPU cores; they only steer the estimate of time
+# left.
 INDEX_WEIGHT = 0.7
 QUESTION_WEIGHT = 0.2
 
@@ -50,7 +51,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """Final adapter under PEFT's names, the states kept for attribution, the last batch's loss (nats per token)."""
+    """Final adapter under PEFT's names, the states kept for attribution, the last batch's loss (nats per
+    token).
+    """
 
     adapter: dict[str, torch.Tensor]
     snapshots: tuple[Snapshot, ...]
@@ -127,7 +130,13 @@ def index_file(plan: Plan, base: Base, trained: Trained, progress: JobProgress) 
     )
     rows = [example.row for example in plan.examples]
     index = build_index(
-        base.model, facts, rows, exchanges, points, lambda done: progress.report("index", done)
+        base.model,
+        facts,
+        rows,
+        exchanges,
+        points,
+        trained.adapter,
+        lambda done: progress.report("index", done),
     )
     return IndexFile(encode_index(index), max(thresholds.values(), default=1))
 

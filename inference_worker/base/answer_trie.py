@@ -1,7 +1,8 @@
 """Log-probability of many candidate answers to one question in a single pass.
 
-Candidates share their first tokens (codes do), so they are laid out as a trie behind the question: each node sees
-the question and its own ancestors. The numbers equal one pass per candidate; a test compares them.
+Candidates share their first tokens (codes do), so they are laid out as a trie behind the question: each
+node sees the question and its own ancestors. The numbers equal one pass per candidate; a test compares
+them.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def build_trie(answers: Sequence[Sequence[int]]) -> Trie:
 
 
 def visibility(trie: Trie, question: int, past: int) -> torch.Tensor:
-    """(1, 1, question + nodes, past + question + nodes) additive mask: 0 where seen, the lowest float elsewhere."""
+    """(1, 1, question + nodes, past + question + nodes) additive mask: 0 where seen, the lowest float
+    elsewhere.
+    """
     own = question + len(trie.tokens)
     seen = torch.zeros(own, own, dtype=torch.bool)
     seen[:question, :question] = torch.ones(question, question, dtype=torch.bool).tril()
