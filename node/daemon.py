@@ -151,7 +151,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     """Open the database, connect to the chain and put every part together. Nothing runs yet."""
     ground = _ground(settings)
     database, blobs, chain, node = ground.database, ground.blobs, ground.chain, ground.node
-    times = _settlement_times(chain)
+    times, metrics = _settlement_times(chain), Registry()
     follow = _follower(database, chain, node)
     parameters = ParameterMirror(chain.contract("ProtocolParameters"))
     channels, sessions, vouchers = _payments(settings, ground, times)
@@ -167,7 +167,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     return Core(
         settings=settings,
         node=node,
-        metrics=Registry(),
+        metrics=metrics,
         database=database,
         blobs=blobs,
         chain=chain,
@@ -197,6 +197,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
             node,
             keccak,
             ground.clock,
+            metrics,
         ),
         follow=follow,
         settlement=_settlement(settings, ground, channels, parameters, times, follow),

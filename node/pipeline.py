@@ -18,6 +18,7 @@ from node.attribution.attributor import Attributor, Versions
 from node.failpoints import failpoint
 from node.governance.parameters import ParameterMirror
 from node.log import get_logger
+from node.metrics import Registry
 from node.payments.acknowledge import Vouchers
 from node.payments.admission import Admissions, Payer
 from node.payments.vouchers import SignedVoucher
@@ -99,6 +100,7 @@ class Pipeline:
         node: Address,
         keccak: Keccak,
         clock: Callable[[], int],
+        metrics: Registry,
     ) -> None:
         self._catalog = catalog
         self._provenance = provenance
@@ -114,6 +116,9 @@ class Pipeline:
         self._stakers = stakers_account(node, keccak)
         self._keccak = keccak
         self._clock = clock
+        self._answers = metrics.counter("openledger_answers_total", "Paid requests by outcome.")
+        self._output = metrics.counter("openledger_output_tokens_total", "Output tokens of complete answers.")
+        self._receipts = metrics.counter("openledger_receipts_total", "Receipts signed.")
         self._live: dict[bytes, LiveAnswer] = {}
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
 
@@ -213,11 +218,15 @@ class Pipeline:
     async def _serve(self, job: StoredJob) -> None:
         live = self._live[job.request_id]
         try:
-            live.finish(await self._generate(job, live))
+            finished = await self._generate(job, live)
+            live.finish(finished)
+            self._answers.add(outcome="answered")
+            self._output.add(finished.output_tokens)
         except BaseException as error:
             # Whatever ended it, nobody pays for half an answer.
             self._jobs.abandon(job.request_id, f"{type(error).__name__}: {error}")
             live.finish(error)
+            self._answers.add(outcome="given_up")
             raise
         finally:
             del self._live[job.request_id]
@@ -250,6 +259,7 @@ class Pipeline:
             failpoint("attribution.done")
             await asyncio.to_thread(self._issuer.record, draft)
         receipt = await asyncio.to_thread(self._issuer.sign, job_id)
+        self._receipts.add()
         log.info("receipt_signed", request_id=job_id.hex(), seq=receipt.seq, price=receipt.price)
         if job.session_id is not None:
             await asyncio.to_thread(self._vouchers.sign_for, job.session_id)

@@ -25,6 +25,7 @@ from node.api.server import PublicListener, Site
 from node.chain.signer import signer_of
 from node.cli.assembly import DAPP, answers_of, api_settings, ledger_of, network_of, site_data_of
 from node.cli.root import cli
+from node.cli.session import open_amount
 from node.config import Config, load_config
 from protocol.eip712 import Domain, channels_domain
 from protocol.hashing import to_hex
@@ -265,6 +266,16 @@ async def test_texts_are_for_the_payer_where_the_operator_does_not_publish(front
     assert not answers.may_read(bytes(32), key)
 
 
+async def terminal(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> SimpleNamespace:
+    """One run of `openledger`, beside the node and not in its event loop."""
+
+    def run() -> SimpleNamespace:
+        done = CliRunner().invoke(cli, list(arguments), env=environment, input=stdin)
+        return SimpleNamespace(code=done.exit_code, out=done.stdout, err=done.stderr)
+
+    return await asyncio.to_thread(run)
+
+
 async def test_the_command_line_verifies_a_receipt_without_trusting_the_node(
     front: Front, tmp_path: Path
 ) -> None:
@@ -276,14 +287,40 @@ async def test_the_command_line_verifies_a_receipt_without_trusting_the_node(
         "OPENLEDGER_CHAIN_DEPLOYMENT": str(front.node.world.deployment),
     }
 
-    def run(*arguments: str) -> SimpleNamespace:
-        done = CliRunner().invoke(cli, [*arguments], env=environment)
-        return SimpleNamespace(code=done.exit_code, out=done.stdout, err=done.stderr)
-
-    good = await asyncio.to_thread(run, "receipt", "verify", name, "--url", front.url, "--json")
+    good = await terminal(environment, "receipt", "verify", name, "--url", front.url, "--json")
     assert good.code == 0, good.err
     assert all(check["holds"] for check in json.loads(good.out))
-    absent = await asyncio.to_thread(run, "receipt", "show", "0x" + "00" * 32, "--url", front.url)
+    absent = await terminal(environment, "receipt", "show", "0x" + "00" * 32, "--url", front.url)
     assert absent.code == 3
-    stages = await asyncio.to_thread(run, "node", "show", "--url", front.url, "--json")
+    stages = await terminal(environment, "node", "show", "--url", front.url, "--json")
     assert json.loads(stages.out)["stages"]["serving"]["answers"] == "1"
+
+
+async def test_a_reward_is_shown_and_claimed_from_the_command_line(front: Front, tmp_path: Path) -> None:
+    """SPEC 0.68"""
+    _, name = await front.ask("What is six?")
+    await front.node.settle_until_final()
+    world, folder = front.node.world, front.node.prepared.folder
+    (tmp_path / "password").write_text("a password")
+    environment = {
+        "OPENLEDGER_NODE_DATA_DIR": str(folder),
+        "OPENLEDGER_NODE_PASSWORD_FILE": str(tmp_path / "password"),
+        "OPENLEDGER_CHAIN_RPC_URL": world.url,
+        "OPENLEDGER_CHAIN_DEPLOYMENT": str(world.deployment),
+    }
+    key = world._key("stranger").key.hex()
+    made = await terminal(environment, "keys", "create", "relay", "--import", "--light", "--json", stdin=key)
+    assert made.code == 0, made.err
+    account = world.plain("owner")
+    shown = await terminal(environment, "reward", "show", account, "--json")
+    earned = json.loads(shown.out)
+    assert earned["accrued"] == earned["stated"] == earned["final"] != "0 OPEN"
+    before = await asyncio.to_thread(world.balance, account)
+    claimed = await terminal(environment, "reward", "claim", account, "--key", "relay", "--json")
+    assert claimed.code == 0, claimed.err
+    assert json.loads(claimed.out)["paid"] == earned["final"]
+    moved = await asyncio.to_thread(world.balance, account) - before
+    assert open_amount(moved) == earned["final"]
+    again = await terminal(environment, "reward", "claim", account, "--key", "relay", "--json")
+    assert json.loads(again.out)["paid"] == "0 OPEN"
+    assert name in await front.page(f"/earnings/{account}")
