@@ -2,7 +2,7 @@
 
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
@@ -21,8 +21,9 @@ from node.cli import (
     run,
     stake,
 )
-from node.cli.session import Session
+from node.cli.session import Session, StandardError
 from node.errors import OpenLedgerError
+from node.log import configure
 
 EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 conflict, 5 refused,
@@ -66,6 +67,7 @@ class Root(click.Group):
 def cli(context: click.Context, config_path: Path | None) -> None:
     """OpenLedger: language models that pay the people whose data made them useful."""
     session = context.ensure_object(Session)
+    configure("warning", stream=cast(TextIO, StandardError()))
     session.config_path = config_path if config_path is not None else session.config_path
 
 

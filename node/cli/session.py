@@ -5,7 +5,9 @@ goes to standard error. Nothing heavy is imported before a command runs, so that
 disk.
 """
 
+import io
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,6 +24,22 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 WEI = 10**18
+
+
+class StandardError(io.TextIOBase):
+    """Standard error as it is at each write, so that log lines never end up among the results."""
+
+    def write(self, text: str) -> int:
+        """Passes on."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Passes on."""
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Whether colours make sense."""
+        return sys.stderr.isatty()
 
 
 @dataclass
