@@ -25,7 +25,11 @@ class Console:
         print(text, file=self.out, flush=True)
 
     def heading(self, number: int, name: str, what: str) -> None:
-        self.say(f"\n\033[1m{number}. {name}\033[0m  {what}" if self.out.isatty() else f"\n{number}. {name}  {what}")
+        self.say(
+            f"\n\033[1m{number}. {name}\033[0m  {what}"
+            if self.out.isatty()
+            else f"\n{number}. {name}  {what}"
+        )
 
     def progress(self, done: int, total: int, text: str, eta_seconds: float | None = None) -> None:
         eta = "" if eta_seconds is None else f"  about {eta_seconds:.0f} s left"

@@ -79,7 +79,12 @@ def _brownie(url: str, settings: Path, record: Path) -> None:
     command = [sys.executable, "scripts/brownie_run.py", "deploy", "--rpc", url]
     command += ["--settings", str(settings), "--out", str(partial)]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=BROWNIE_SECONDS, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=BROWNIE_SECONDS,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     if done.returncode != 0:
         raise RuntimeError(f"brownie could not deploy:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
@@ -97,5 +102,3 @@ def advance_to(chain: Chain, timestamp: int) -> int:
     """Moves the clock to `timestamp` unless it is there already."""
     now = chain.head().timestamp
     return advance(chain, timestamp - now) if now < timestamp else now
-
-

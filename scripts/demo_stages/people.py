@@ -13,6 +13,8 @@ from web3 import Web3
 
 from node.chain.keystore import LIGHT_SCRYPT, Keystore
 from node.chain.signer import Signer
+from node.cli.access import KeyRing
+from node.config import Config
 from protocol.types import Address
 
 OPEN = 10**18
@@ -71,17 +73,14 @@ class People:
         return {**given, READER: READER_OPEN * OPEN}
 
 
-def gather(folder: Path) -> People:
-    """Opens the key files in `folder`, making what is missing."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    password = _password(folder / "password")
-    signers = {}
+def gather(config: Config) -> People:
+    """Opens the key files of the node's keystore, making what is missing; names stand beside them."""
+    password = _password(config.node.password_file)
+    ring, keystore = KeyRing(config), Keystore(config.keystore)
     for name in ROLES:
-        keystore = Keystore(folder / name)
-        found = keystore.accounts()
-        address = found[0] if found else keystore.create(password, scrypt=LIGHT_SCRYPT)
-        signers[name] = keystore.load(address, password)
-    return People(signers, password)
+        if name not in ring.names():
+            ring.name(name, keystore.create(password, scrypt=LIGHT_SCRYPT))
+    return People({name: ring.load(name) for name in ROLES}, password)
 
 
 def give_ether(web3: Web3, people: People) -> None:
@@ -94,7 +93,9 @@ def give_ether(web3: Web3, people: People) -> None:
             web3.eth.wait_for_transaction_receipt(digest, timeout=60)
 
 
-def _password(path: Path) -> str:
+def _password(path: Path | None) -> str:
+    if path is None:
+        raise ValueError("the demo's configuration names a password file")
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
