@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
+from node.api.fresh import Fresh, period
 from node.api.ledger_source import LedgerSource
 from node.api.ports import Component
 from node.chain.rpc import Chain
@@ -25,7 +26,7 @@ class HealthSource:
     ) -> None:
         self._chain = chain
         self._worker = worker
-        self._ledger = ledger
+        self._stages = Fresh(ledger.numbers, period)
         self._clock = clock
         self._seen: dict[str, Component] = {}
         self._probed_at = float("-inf")
@@ -46,7 +47,7 @@ class HealthSource:
 
     def stages(self) -> Mapping[str, Mapping[str, int | str]]:
         """The nine stages' numbers."""
-        return self._ledger.numbers()
+        return self._stages()
 
     def _probe_chain(self) -> Component:
         try:

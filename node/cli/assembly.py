@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from node.api.answer_source import AnswerSource
 from node.api.app import ApiSettings, Parts
 from node.api.chain_link import ChainLink
+from node.api.fresh import Fresh, head_or_period, period
 from node.api.governance_source import GovernanceSource
 from node.api.health_source import HealthSource
 from node.api.keys import Timeouts
@@ -203,12 +204,12 @@ def site_data_of(core: Core, ledger: LedgerSource) -> SiteData:
     governance = GovernanceSource(core.chain, core.proposals, core.parameters, receipts, core.node)
     return SiteData(
         labels=_labels(core),
-        overview=ledger.overview,
+        overview=Fresh(ledger.overview, period),
         recent=ledger.recent,
-        earners=ledger.earners,
+        earners=Fresh(ledger.earners, period),
         earner=ledger.earner,
-        governance=governance.governance,
-        staking=governance.staking,
+        governance=Fresh(governance.governance, head_or_period(core.chain)),
+        staking=Fresh(governance.staking, head_or_period(core.chain)),
     )
 
 

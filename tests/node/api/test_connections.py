@@ -70,9 +70,10 @@ async def test_an_answer_may_take_longer_than_a_head(strict: tuple[int, Scripted
     pipeline.pause = asyncio.Event()
     asyncio.get_running_loop().call_later(3 * HEAD_SECONDS, pipeline.pause.set)
     body, headers = {"model": MODEL, "prompt": "a b"}, {"Authorization": f"Bearer {KEY}"}
-    async with aiohttp.ClientSession() as client, client.post(
-        f"http://127.0.0.1:{port}/v1/completions", json=body, headers=headers
-    ) as response:
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"http://127.0.0.1:{port}/v1/completions", json=body, headers=headers) as response,
+    ):
         assert response.status == 200
 
 
