@@ -1,7 +1,8 @@
 """Real medical-coding data through all nine stages; `make demo` runs this after set-up.
 
-State is kept in `.demo/`: interrupt it anywhere and run it again, and it goes on. A further run keeps what is on chain
-(Datanet, adapter, model) and does everything that a day at the network does once more, from questions to votes.
+State is kept in `.demo/`: interrupt it anywhere and run it again, and it goes on. A further run keeps what is
+on chain (Datanet, adapter, model) and does once more what a day at the network is made of, from questions to
+votes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: a line per step, a heartbeat while one is long, a table at the end."""
+"""What a person at the terminal sees: a line per step, a heartbeat in long ones, a table at the end."""
 
 import sys
 import threading

@@ -1,7 +1,7 @@
 """What the demo has finished, on disk, so that an interrupted run goes on where it stopped.
 
-Each entry is the JSON result of one named step. A step runs at most once per journal; its own effects (transactions,
-blobs, jobs) are idempotent, so a step that was cut off in the middle is simply run again.
+Each entry is the JSON result of one named step. A step runs at most once per journal; its own effects
+(transactions, blobs, jobs) are idempotent, so a step that was cut off in the middle is simply run again.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the demo's contributors send and what is asked afterwards: real rows of the ICD-10-CM tables, plus copies and noise.
+"""What the demo's contributors send and what is asked: real rows of the ICD-10-CM tables, copies and noise.
 
 Everything is drawn by hash from the official tables, so that two runs of the same size send the same rows.
 """
@@ -91,7 +91,7 @@ def edited(row: Row, place: int) -> Row:
 
 
 def noise(count: int) -> tuple[Row, ...]:
-    """Rows of somebody who never read a description: real codes under shuffled foreign words, or no codes at all."""
+    """Rows of somebody who read nothing: real codes under shuffled foreign words, or no codes at all."""
     rng = random.Random(int.from_bytes(hashlib.sha256(SEED.encode()).digest()[:8], "big"))
     codes = select_codes(3 * count, SEED + "-noise")
     words = [word for code in codes for word in descriptions_of(code)[0].split()]

@@ -1,4 +1,4 @@
-"""Stages 7 and 8 of the demo: the node's own settlement runs while the clock is moved on; then everybody claims."""
+"""Stages 7 and 8 of the demo: the node settles while the clock is moved on; then everybody claims."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def settle(world: World) -> dict[str, Any]:
 
 
 def _next_window(world: World, owed: int) -> tuple[str, int | None]:
-    """What the settlement waits for now, and until when the clock must move for it (None: the node is at work)."""
+    """What the settlement waits for, and until when the clock must move (None: the node is at work)."""
     settlement = world.chain.contract("EpochSettlement").functions
     number = from_hex(world.journal["channel"]["channel"], 32)
     claimed = world.core.channels.refresh(number).claimed
@@ -74,7 +74,7 @@ def _next_window(world: World, owed: int) -> tuple[str, int | None]:
 
 
 def _settled(world: World) -> dict[str, Any]:
-    """The solvency equation read back for every final epoch, and one receipt verified on chain against its root."""
+    """The solvency equation read back for every epoch, and one receipt verified on chain against its root."""
     settlement = world.chain.contract("EpochSettlement").functions
     store = EpochStore(world.core.database)
     before, epochs = 0, []
@@ -90,7 +90,7 @@ def _settled(world: World) -> dict[str, Any]:
     verified = _verify_one(world, store)
     window = settlement.challengeWindow().call()
     world.console.say(
-        f"   total − previous total = stated funds in {len(epochs)} epochs; devnet challenge window {window} s"
+        f"   total − previous total = stated funds in {len(epochs)} epochs; the devnet's window is {window} s"
     )
     return {"epochs": epochs, "total": str(before), "challenge_window": window, "verified_receipt": verified}
 
@@ -112,7 +112,7 @@ def _verify_one(world: World, store: EpochStore) -> str:
 
 
 def claim_all(world: World) -> dict[str, Any]:
-    """Every earner is paid what is open: people and treasury by transfer, stakers through their pool, the burn by burning."""
+    """Every earner is paid what is open: people by transfer, stakers by their pool, the burn by burning."""
     core = world.core
     stakers = stakers_account(core.node, keccak)
     paid: dict[str, int] = {}
@@ -163,6 +163,7 @@ def conservation(world: World) -> dict[str, Any]:
         raise RuntimeError(f"conservation does not hold: {done.stdout}{done.stderr}")
     found = json.loads(done.stdout)
     world.console.say(
-        f"   balances {found['balances']} + burnt {found['burnt']} = {found['minted']} wei minted, over {found['holders']} accounts"
+        f"   balances {found['balances']} + burnt {found['burnt']} = {found['minted']} wei minted,"
+        f" over {found['holders']} accounts"
     )
     return {name: str(value) if isinstance(value, int) else value for name, value in found.items()}

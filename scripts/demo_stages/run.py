@@ -57,7 +57,7 @@ async def _world(options: Options, console: Console) -> AsyncIterator[World]:
             chain = await asyncio.to_thread(deploy, devnet, options.state, people)
         console.say(f"   chain {chain.chain_id} at {devnet.url}: a development chain, worth nothing")
         async with running_node(config, people, console) as node:
-            number = journal["run"] if "run" in journal else 1
+            number = journal["run"] if "run" in journal else 1  # noqa: SIM401 (no dict)
             world = World(
                 state=options.state,
                 size=options.size,
@@ -152,7 +152,8 @@ def _summary(world: World, results: dict[str, Any]) -> None:
         (
             "5 attribution",
             f"{results['attribution']['owner_first_share']:.0%}",
-            f"of answers name the honest owner first (BM25 {results['attribution']['bm25_owner_first_share']:.0%})",
+            "of answers name the honest owner first"
+            f" (BM25 {results['attribution']['bm25_owner_first_share']:.0%})",
         ),
         ("6 receipts", str(results["receipts"]["receipts"]), "signed, each recovered to the node's signer"),
         ("7 settlement", f"{int(results['settlement']['total']) / OPEN:.4f}", "OPEN under final roots"),

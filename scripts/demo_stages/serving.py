@@ -176,7 +176,7 @@ async def ask_all(world: World) -> list[Asked]:
         done += 1
         left = (time.monotonic() - began) / done * (len(wanted) - done)
         world.console.progress(
-            done, len(wanted), f"{record.text.strip()[:10]:<10} true {question.completion}", left
+            done, len(wanted), f"{' '.join(record.text.split())[:10]:<10} true {question.completion}", left
         )
         return asked(world, question, record)
 

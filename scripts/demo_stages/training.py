@@ -1,4 +1,4 @@
-"""Stage 2 of the demo: a LoRA adapter from the version's manifest, its attribution index and its evaluation."""
+"""Stage 2 of the demo: an adapter from the version's manifest, its attribution index, its evaluation."""
 
 import asyncio
 from typing import Any
