@@ -352,7 +352,9 @@ class Daemon:
         settings = self._settings
         services: list[Service] = []
         if settings.spawn_worker:
-            services.append(WorkerProcess(worker_command(settings.worker), settings.worker_restart))
+            printed = settings.data_dir / "worker.log"
+            command = worker_command(settings.worker)
+            services.append(WorkerProcess(command, settings.worker_restart, printed))
         services += [
             _loop(
                 core,

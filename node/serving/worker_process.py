@@ -8,7 +8,7 @@ socket path, a token file and two folders are all it is told.
 import asyncio
 import os
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +58,12 @@ class WorkerProcess:
 
     name = "worker_process"
 
-    def __init__(self, command: tuple[str, ...], restart_seconds: float = 1.0) -> None:
+    def __init__(
+        self, command: tuple[str, ...], restart_seconds: float = 1.0, output: Path | None = None
+    ) -> None:
+        """`output` is the file that what the child prints is added to; None leaves it on our own."""
         self._command = command
+        self._output = output
         self._restart_seconds = restart_seconds
         self._child: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -95,9 +99,15 @@ class WorkerProcess:
             await child.wait()
 
     async def _spawn(self) -> None:
-        self._child = await asyncio.create_subprocess_exec(
-            *self._command, env=worker_environment(dict(os.environ)), stdin=asyncio.subprocess.DEVNULL
-        )
+        with ExitStack() as opened:
+            printed = None if self._output is None else opened.enter_context(self._output.open("ab"))
+            self._child = await asyncio.create_subprocess_exec(
+                *self._command,
+                env=worker_environment(dict(os.environ)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+            )
         log.info("worker_started", pid=self._child.pid)
 
     async def _keep_alive(self) -> None:

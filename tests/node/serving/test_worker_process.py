@@ -64,3 +64,14 @@ def test_a_worker_is_told_paths_and_nothing_else() -> None:
     assert kept["PATH"] == "/bin"
     assert kept["CUDA_VISIBLE_DEVICES"] == "0"
     assert not secrets.keys() & kept.keys()
+
+
+async def test_what_the_worker_prints_goes_to_its_file(tmp_path: Path) -> None:
+    """A worker's lines never mix with the node's own output."""
+    printed = tmp_path / "worker.log"
+    worker = WorkerProcess((sys.executable, "-c", "print('loaded')"), 60.0, printed)
+    await worker.start()
+    assert worker._child is not None
+    await asyncio.wait_for(worker._child.wait(), 20)
+    await worker.stop()
+    assert printed.read_text() == "loaded\n"
