@@ -17,7 +17,6 @@ from node.store.transactions import TransactionStore
 from scripts.deployment_plan import OPEN
 from tests.contracts.world import World, key_of
 
-
 # In-process py-evm words a revert in its own way.
 REVERTS = (ChainReverted, TransactionFailed)
 
