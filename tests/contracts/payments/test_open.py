@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from eth_account import Account
 
 from node.chain.keccak import keccak
 from protocol.receipt import channel_id
 from scripts.deployment_plan import OPEN
 from tests.contracts.channel import DELAY, call_tuple, open_channel, terms_of
-from tests.contracts.world import World, key_of, reverts
+from tests.contracts.permit import permit_of
+from tests.contracts.world import World, reverts
 
 THIRTY_DAYS = 30 * 86_400
 
@@ -75,35 +75,6 @@ def test_an_unknown_channel_takes_no_deposit(world: World) -> None:
     world.fund("payer", 3, world.channels)
     with reverts("PaymentChannelsUnknown", b"\x05" * 32):
         world.send(world.channels.functions.deposit(b"\x05" * 32, 3), "payer")
-
-
-def permit_of(world: World, owner: str, spender: str, amount: int, deadline: int) -> tuple[int, bytes, bytes]:
-    token = world.token
-    message = {
-        "owner": world.address(owner),
-        "spender": spender,
-        "value": amount,
-        "nonce": token.functions.nonces(world.address(owner)).call(),
-        "deadline": deadline,
-    }
-    signed = Account.sign_typed_data(
-        key_of(owner),
-        {"name": "OpenLedger", "version": "1", "chainId": world.chain_id, "verifyingContract": token.address},
-        {
-            "Permit": [
-                {"name": name, "type": kind}
-                for name, kind in (
-                    ("owner", "address"),
-                    ("spender", "address"),
-                    ("value", "uint256"),
-                    ("nonce", "uint256"),
-                    ("deadline", "uint256"),
-                )
-            ]
-        },
-        message,
-    )
-    return signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
 
 
 @pytest.mark.parametrize("front_run", [False, True])

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.deployment_plan import OPEN
+from tests.contracts.permit import permit_of
 from tests.contracts.world import World, reverts, rewound
 
 PERIOD = 300
@@ -125,3 +126,23 @@ def test_a_gift_to_the_contract_changes_no_share(world: World) -> None:
     world.send(world.token.functions.transfer(world.staking.address, 10**6 * OPEN), "deployer")
     world.stake("node", 3 * OPEN, staker="other_staker")
     assert (worth(world, "staker"), worth(world, "other_staker")) == (1, 3 * OPEN)
+
+
+def test_a_permit_stakes_in_one_call(world: World) -> None:
+    """SPEC 6.31: a permit serves, and one that someone else has used already is no obstacle."""
+    world.send(world.token.functions.transfer(world.address("staker"), 9), "deployer")
+    deadline = world.now + 1_000
+    permit = permit_of(world, "staker", world.staking.address, 9, deadline)
+    first = world.token.functions.permit(world.address("staker"), world.staking.address, 9, deadline, *permit)
+    world.send(first, "stranger")
+    stake = world.staking.functions.stakeWithPermit(world.address("node"), 9, deadline, *permit)
+    world.send(stake, "staker")
+    assert worth(world, "staker") == 9
+
+
+def test_without_a_permit_or_an_allowance_nothing_is_staked(world: World) -> None:
+    world.send(world.token.functions.transfer(world.address("staker"), 9), "deployer")
+    zeros = 27, bytes(32), bytes(32)
+    stake = world.staking.functions.stakeWithPermit(world.address("node"), 9, world.now + 1_000, *zeros)
+    with reverts("ERC20InsufficientAllowance", world.staking.address, 0, 9):
+        world.send(stake, "staker")
