@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from eth_account import Account
 
 from node.attribution.attributor import Attributor, Versions
 from node.blobs.store import BlobStore
+from node.chain.chain_time import ChainTime
 from node.chain.deployment import load_deployment
-from node.chain.events import EventFollower
+from node.chain.events import REMEMBERED_BLOCKS, EventFollower
 from node.chain.keccak import keccak
 from node.chain.rpc import Chain, connect
 from node.chain.signer import signer_of
@@ -62,6 +63,7 @@ from protocol.types import Address
 log = get_logger("daemon")
 
 RESUME_SECONDS = 30.0
+DRAIN_SECONDS = 20.0
 DAY = 86_400
 
 
@@ -91,25 +93,6 @@ class DaemonSettings:
     willing_to_lose: int = 10**18
     voucher_validity: int = 30 * DAY
     claim_margin: int | None = None
-
-
-class ChainTime:
-    """Unix seconds as contracts will see them, without asking the chain each time.
-
-    A chain whose clock was moved ahead of the wall is believed; how far it is ahead is read at each refresh.
-    """
-
-    def __init__(self, chain: Chain) -> None:
-        self._chain = chain
-        self._ahead = 0
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Read the head's time."""
-        self._ahead = max(0, self._chain.head().timestamp - int(time.time()))
-
-    def __call__(self) -> int:
-        return int(time.time()) + self._ahead
 
 
 @dataclass
@@ -350,6 +333,8 @@ class Daemon:
 
     def _build_services(self, core: Core) -> list[Service]:
         settings = self._settings
+        # What a reorganisation undid is sent again.
+        recheck = partial(core.transactor.recheck, REMEMBERED_BLOCKS)
         services: list[Service] = []
         if settings.spawn_worker:
             printed = settings.data_dir / "worker.log"
@@ -364,6 +349,7 @@ class Daemon:
             ),
             _loop(core, "settlement", _in_thread(core.settlement.step), settings.settlement_poll),
             _loop(core, "resume", core.pipeline.resume, RESUME_SECONDS),
+            _loop(core, "recheck", _in_thread(recheck), RESUME_SECONDS),
         ]
         if self._further_services is not None:
             services += self._further_services(core)
@@ -385,6 +371,12 @@ def _loop(core: Core, name: str, step: Callable[[], object], interval: float) ->
 def _in_thread(*steps: Callable[[], object]) -> Callable[[], object]:
     async def run() -> None:
         for step in steps:
-            await asyncio.to_thread(step)
+            work = asyncio.ensure_future(asyncio.to_thread(step))
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                # A thread cannot be cancelled; let it end before the database is closed under it.
+                await asyncio.wait([work], timeout=DRAIN_SECONDS)
+                raise
 
     return run

@@ -122,12 +122,9 @@ class Vouchers:
         return self._keep(voucher, session.signer, signature)
 
     def sign_outstanding(self) -> None:
-        """Sign for every session whose channel has receipts that no voucher acknowledges yet."""
-        for session in self._sessions.all():
-            _, issued = self._channels.last_receipt(session.channel_id)
-            best = self.best(session.channel_id)
-            if issued > (0 if best is None else best.cumulative):
-                self.sign_for(session.session_id)
+        """Sign for every session that a kill or a spent cap kept from acknowledging its own receipts."""
+        for session_id in self._channels.unacknowledged_sessions():
+            self.sign_for(session_id)
 
     def _keep(self, voucher: Voucher, signer: str, signature: bytes) -> StoredVoucher:
         stored = StoredVoucher(

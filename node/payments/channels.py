@@ -118,9 +118,9 @@ class Channels:
             withdrawable_at=channel.withdrawable_at,
         )
 
-    def last_receipt(self, channel_id: bytes) -> tuple[int, int]:
-        """Sequence number and cumulative price (wei) of the channel's newest receipt."""
-        return self._receipts.last_of_channel(channel_id)
+    def unacknowledged_sessions(self) -> tuple[bytes, ...]:
+        """Sessions that have not signed for all of their own receipts yet."""
+        return self._receipts.unacknowledged_sessions()
 
     def issued(self, channel_id: bytes, count: int | None = None) -> Issued:
         """The channel's first `count` receipts (all where None): what a voucher for them must say."""

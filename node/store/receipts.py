@@ -135,6 +135,16 @@ class ReceiptStore:
         )
         return tuple(_receipt(row) for row in rows)
 
+    def unacknowledged_sessions(self) -> tuple[bytes, ...]:
+        """Session ids of requests whose signed receipt no voucher of the channel acknowledges yet."""
+        rows = self._db.execute(
+            "SELECT DISTINCT j.session_id FROM receipts r JOIN jobs j ON j.request_id = r.request_id"
+            " LEFT JOIN vouchers v ON v.channel_id = r.channel_id"
+            " WHERE j.session_id IS NOT NULL AND r.signature IS NOT NULL"
+            " AND r.seq > coalesce(v.receipt_count, 0) ORDER BY j.session_id"
+        )
+        return tuple(row["session_id"] for row in rows)
+
     def page(
         self, limit: int, before: tuple[int, bytes] | None = None, channel_id: bytes | None = None
     ) -> tuple[StoredReceipt, ...]:

@@ -145,6 +145,27 @@ async def test_a_key_never_signs_past_its_cap(node: Node) -> None:
     assert (best.signer, best.cumulative) == (session.signer, 2 * worst)
 
 
+async def test_a_key_signs_for_its_own_receipts_once_its_cap_allows(node: Node) -> None:
+    """SPEC 6.49: what was served under a cap that shrank meanwhile is signed for after the wallet raises
+    it.
+    """
+    api_key, session = node.core.sessions.create(node.prepared.channel_id, 1)
+    worst = price(3, 12, RATES)
+    node.world.authorise(node.prepared.channel_id, session.signer, worst)
+    await node.ask(replace(node.request("q00"), api_key=api_key))
+    other = await node.ask(node.request("q01"))
+    assert node.core.channels.unacknowledged_sessions() == ()
+    node.core.database.execute("DELETE FROM vouchers")
+    owed = {session.session_id, node.core.sessions.authenticate(node.prepared.api_key).session_id}
+    assert set(node.core.channels.unacknowledged_sessions()) == owed
+    await asyncio.to_thread(node.core.vouchers.sign_outstanding)
+    best = node.core.vouchers.best(node.prepared.channel_id)
+    assert best is not None
+    assert best.cumulative == stored_receipt(other[2]).cumulative > worst
+    assert best.signer != session.signer
+    assert node.core.channels.unacknowledged_sessions() == ()
+
+
 async def test_a_channel_that_closes_opens_no_request(node: Node) -> None:
     """SPEC 6.44"""
     node.world.send(

@@ -67,7 +67,7 @@ def test_a_worker_is_told_paths_and_nothing_else() -> None:
 
 
 async def test_what_the_worker_prints_goes_to_its_file(tmp_path: Path) -> None:
-    """A worker's lines never mix with the node's own output."""
+    """SPEC 4.36: its lines never mix with the node's own output."""
     printed = tmp_path / "worker.log"
     worker = WorkerProcess((sys.executable, "-c", "print('loaded')"), 60.0, printed)
     await worker.start()
