@@ -17,6 +17,10 @@ def stated(ledger: Ledger, node: str, amount: int):  # type: ignore[no-untyped-d
     return epoch, ledger.build(epoch, [statement])
 
 
+def open_bond(world: World, epoch: int) -> int:
+    return int(world.settlement.functions.getCommitment(epoch).call()[4])
+
+
 @pytest.mark.parametrize("difference", [-1, 1, 10**20])
 def test_a_commitment_adds_exactly_what_was_stated(world: World, ledger: Ledger, difference: int) -> None:
     """SPEC 7.25: total - previous total == stated, checked at commit, whatever the roots say."""
@@ -88,9 +92,11 @@ def test_only_staked_nodes_commit_and_they_bond(world: World, ledger: Ledger) ->
     before = world.balance("other_node")
     mined = ledger.commit(commitment, sender="other_node")
     assert before - world.balance("other_node") == BOND == world.balance(world.settlement.address)
+    assert open_bond(world, epoch) == BOND
     ledger.finalize(epoch, at=mined.time + world.settings.challenge_window)
     assert world.balance("other_node") == before
     assert world.balance(world.settlement.address) == 0
+    assert open_bond(world, epoch) == 0
 
 
 def test_a_signer_commits_for_its_node(world: World, ledger: Ledger) -> None:
