@@ -35,14 +35,13 @@ class NodeSection:
 
 @dataclass(frozen=True)
 class ChainSection:
-    """Which chain. With `embedded` the node starts the development chain itself, listening at `rpc_url`."""
+    """Which chain. `openledger chain run` starts the development chain at `rpc_url` with these values."""
 
     rpc_url: str = "http://127.0.0.1:8545"
     # What a wallet is told when it adds the chain; empty means `rpc_url`.
     public_rpc_url: str = ""
     name: str = "OpenLedger devnet"
     chain_id: int = 31337
-    embedded: bool = False
     block_seconds: int = 1
     deployment: Path = Path("deployment.json")
     confirmations: int = 0
@@ -84,10 +83,9 @@ class WorkerSection:
 
 @dataclass(frozen=True)
 class ServingSection:
-    """How much the node serves on credit, in wei, and how long its queue may grow."""
+    """How much the node serves on credit, and how much an API key may spend by default; in wei."""
 
     credit_wei: int = 10**18
-    queue_length: int = 256
     key_cap_wei: int = 10 * 10**18
 
 
@@ -110,13 +108,6 @@ class SiteSection:
 
 
 @dataclass(frozen=True)
-class IpfsSection:
-    """A Kubo daemon to mirror to; empty means the embedded block store alone."""
-
-    api: str = ""
-
-
-@dataclass(frozen=True)
 class LogSection:
     """Level by its standard name; JSON lines for collectors."""
 
@@ -135,7 +126,6 @@ class Config:
     serving: ServingSection = field(default_factory=ServingSection)
     settlement: SettlementSection = field(default_factory=SettlementSection)
     site: SiteSection = field(default_factory=SiteSection)
-    ipfs: IpfsSection = field(default_factory=IpfsSection)
     log: LogSection = field(default_factory=LogSection)
 
     def path(self, relative: Path) -> Path:

@@ -1,11 +1,20 @@
 """What the operator writes is what the node obeys, and every mistake is named with its file and key."""
 
+import dataclasses
+import typing
 from pathlib import Path
 
 import pytest
 
 from node.config import Config, effective, load_config
 from node.errors import ConfigError
+
+COMMANDS = Path(__file__).resolve().parents[2] / "node" / "cli"
+KEYS = [
+    f"{section}.{field.name}"
+    for section, kind in typing.get_type_hints(Config).items()
+    for field in dataclasses.fields(kind)
+]
 
 
 def written(folder: Path, text: str) -> Path:
@@ -79,3 +88,9 @@ def test_effective_shows_every_key_as_plain_values(tmp_path: Path) -> None:
     shown = effective(load_config(None, {"OPENLEDGER_NODE_DATA_DIR": str(tmp_path)}))
     assert shown["node"]["data_dir"] == str(tmp_path.resolve())
     assert shown["api"]["allowed_hosts"] == []
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_is_read_where_the_node_is_put_together(key: str) -> None:
+    """SPEC 0.62: a key that nothing obeys would be a promise that nobody keeps."""
+    assert any(key in path.read_text(encoding="utf-8") for path in COMMANDS.glob("*.py"))
