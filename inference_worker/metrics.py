@@ -1,4 +1,7 @@
-"""Counters and timings of one worker process, in Prometheus' text form. It holds numbers only: no prompt, no id of a payer."""
+"""Counters and timings of one worker process, in Prometheus' text form.
+
+It holds numbers only: no prompt, no id of a payer.
+"""
 
 from __future__ import annotations
 

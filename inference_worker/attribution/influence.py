@@ -160,7 +160,7 @@ def settle(kept: Mapping[int, int], chance: int, ledger: Ledger) -> LaneUnits:
     found = sum(kept.values())
     if found == 0 or ledger.gain == 0:
         return LaneUnits(Lane.GRADIENT, (), 1, ran=True)
-    whole = (found + chance) * (ledger.gain + ledger.floor) // ledger.gain
+    whole = -(-(found + chance) * (ledger.gain + ledger.floor) // ledger.gain)
     # Python's integers do not overflow, other readers' do; one common divisor keeps every proportion.
     shrink = -(-whole // MAX_UNITS)
     units = tuple((row, value // shrink) for row, value in sorted(kept.items()) if value // shrink > 0)

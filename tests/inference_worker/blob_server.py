@@ -17,7 +17,7 @@ TOKEN = "worker-token"
 
 
 class BlobServer:
-    """Serves `/blobs` and `/rows`; `blobs` and `rows` may be changed while it runs, to misbehave on purpose."""
+    """Serves `/blobs` and `/rows`; both may be changed while it runs, to misbehave on purpose."""
 
     def __init__(self, socket: Path) -> None:
         self.socket = str(socket)

@@ -1,4 +1,4 @@
-"""Bases for the worker's tests: a tiny random one with the real tokenizer, and the real one where it was made."""
+"""Bases for the worker's tests: a tiny random one with the real tokenizer, and the real one."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -16,9 +16,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jin
 
 def real_base_folder() -> Path:
     if not (REAL_BASE / "fingerprint.json").is_file():
-        pytest.skip(
-            f"no base model in {REAL_BASE}; `python -m inference_worker.base.convert --out {REAL_BASE}` makes it"
-        )
+        pytest.skip(f"no base model in {REAL_BASE}: make it with `python -m inference_worker.base.convert`")
     return REAL_BASE
 
 

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference_worker.attribution.influence import (
+    Ledger,
+    best_of_clusters,
+    expected_by_chance,
+    settle,
+    threshold_of,
+)
+from inference_worker.attribution.informative import judge
+from inference_worker.attribution.method import DESCRIPTION, TOP_ROWS, method_id
+
+GAIN = Ledger(base=-20_000_000, adapter=-4_000_000, tokens=6)
+EXCESS = st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=60)
+
+
+@given(EXCESS, st.integers(0, 5))
+def test_a_copy_adds_nothing(excess: list[int], copied: int) -> None:
+    """SPEC 5.25: a second member of a cluster, as strong as the first, changes no unit."""
+    rows = list(range(len(excess)))
+    copied %= len(rows)
+    alone = best_of_clusters(rows, excess, {row: row for row in rows})
+    clusters = {row: row for row in rows} | {len(rows): copied}
+    assert best_of_clusters([*rows, len(rows)], [*excess, excess[copied]], clusters) == alone
+
+
+@given(EXCESS)
+def test_only_the_best_rows_above_the_threshold_are_kept(excess: list[int]) -> None:
+    """SPEC 5.25"""
+    kept = best_of_clusters(range(len(excess)), excess, {row: row for row in range(len(excess))})
+    assert len(kept) <= TOP_ROWS and all(units > 0 for units in kept.values())
+    assert sorted(kept.values()) == sorted(sorted((u for u in excess if u > 0), reverse=True)[:TOP_ROWS])
+
+
+@given(
+    st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=300),
+    st.lists(st.integers(-(10**12), 10**12), max_size=200),
+)
+def test_at_most_one_decoy_in_a_hundred_passes(scores: list[int], null: list[int]) -> None:
+    """SPEC 5.24"""
+    bar = threshold_of(np.array(scores, dtype=np.int64), np.array(null, dtype=np.int64))
+    assert sum(score > bar for score in null) <= len(null) // 100
+    assert bar >= sorted(scores)[(len(scores) - 1) // 2]
+
+
+@given(
+    kept=st.dictionaries(st.integers(0, 500), st.integers(1, 2**60), max_size=TOP_ROWS),
+    chance=st.integers(0, 2**60),
+    base=st.integers(-(10**9), 0),
+    served=st.integers(-(10**9), 0),
+    tokens=st.integers(1, 1000),
+)
+def test_units_stay_in_64_bits_and_unattributed_is_never_less_than_chance(
+    kept: dict[int, int], chance: int, base: int, served: int, tokens: int
+) -> None:
+    """SPEC 5.26, 5.27"""
+    ledger = Ledger(base, served, tokens)
+    lane = settle(kept, chance, ledger)
+    found = sum(units for _, units in lane.units)
+    assert lane.ran and (lane.units or lane.unattributed > 0)
+    if ledger.gain == 0:
+        assert not lane.units
+    elif kept:
+        total = found + lane.unattributed
+        floor_part = ledger.floor / (ledger.gain + ledger.floor)
+        assert lane.unattributed / total >= min(1.0, floor_part) - 1e-6
+
+
+def test_an_adapter_that_did_not_help_leaves_all_unattributed() -> None:
+    """SPEC 5.27"""
+    lane = settle({3: 1000}, 0, Ledger(base=-5_000_000, adapter=-6_000_000, tokens=4))
+    assert lane.units == () and lane.unattributed > 0
+
+
+def test_more_gain_leaves_less_unattributed() -> None:
+    """SPEC 5.27"""
+    parts = []
+    for served in (-15_000_000, -10_000_000, -1_000_000):
+        lane = settle({1: 10**6}, 0, Ledger(-16_000_000, served, 6))
+        parts.append(lane.unattributed)
+    assert parts == sorted(parts, reverse=True) and len(set(parts)) == 3
+
+
+def test_chance_is_scaled_from_decoys_to_rows() -> None:
+    """SPEC 5.26"""
+    assert expected_by_chance(np.array([-5, 0, 10, 30], dtype=np.int64), 8) == 80
+    assert expected_by_chance(np.array([], dtype=np.int64), 8) == 0
+    with_chance, without = settle({1: 80}, 80, GAIN), settle({1: 80}, 0, GAIN)
+    assert with_chance.unattributed > without.unattributed
+
+
+def test_rows_no_better_than_decoys_are_not_informative() -> None:
+    """SPEC 5.28"""
+    decoys = np.linspace(-1, 1, 100)
+    found = judge(np.array([3.0, 4.0, 5.0, 0.0, -2.0]), decoys)
+    assert found.rows.tolist() == [1, 1, 1, 0, 0] and found.decoys.sum() <= 10
+
+
+def test_where_questions_predict_nothing_every_row_passes() -> None:
+    """SPEC 5.28"""
+    found = judge(np.zeros(5), np.linspace(-1, 1, 50))
+    assert found.rows.all() and found.decoys.all()
+    assert judge(np.zeros(5), np.zeros(0)).rows.all()
+
+
+def test_any_other_constant_is_another_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 5.29"""
+    before = method_id()
+    monkeypatch.setitem(DESCRIPTION, "top_rows", TOP_ROWS + 1)
+    assert method_id() != before and len(before) == 32

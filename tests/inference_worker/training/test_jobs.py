@@ -1,0 +1,205 @@
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from inference_worker.attribution.index import decode_index
+from inference_worker.attribution.service import AttributionService
+from inference_worker.base.chat import render_answer, render_question
+from inference_worker.base.load import Base
+from inference_worker.blobs.node_blobs import NodeBlobs
+from inference_worker.errors import JobConflict, JobUnknown
+from inference_worker.training.bundle_reader import read_bundle
+from inference_worker.training.jobs import JobRunner
+from protocol.attribution import Lane
+from protocol.canonical import canonical_json, parse_json
+from protocol.manifest import Row
+from protocol.wire import AttributeRequest
+from protocol.wire_jobs import JobSpec, JobStatus
+from tests.inference_worker.blob_server import TOKEN, BlobServer
+
+WAIT_SECONDS = 240
+CODES = ["A10", "A11", "B20", "B21", "C30", "C31", "D40", "D41", "E50", "E51", "F60", "F61"]
+
+
+def qa(place: int) -> Row:
+    return Row(
+        "qa", f"Description: thing number {place} of kind {CODES[place][0]}\nCode:", f" {CODES[place]}", {}
+    )
+
+
+def publish(node: BlobServer) -> str:
+    owners = ["0x" + f"{place % 3 + 1:040x}" for place in range(len(CODES))]
+    rows: list[tuple[Row, str, int | None]] = [
+        (qa(place), owners[place], None) for place in range(len(CODES))
+    ]
+    copy = Row("qa", qa(0).prompt.upper(), qa(0).completion, {})
+    return node.publish([*rows, (copy, "0x" + "99" * 20, 0)], gated={1: b"\x05" * 32})
+
+
+def held_out(node: BlobServer) -> str:
+    asked = [
+        {"prompt": qa(p).prompt.replace("thing", "item"), "completion": qa(p).completion} for p in range(4)
+    ]
+    return node.put(canonical_json({"v": 1, "questions": asked}))
+
+
+def spec(node: BlobServer, base: Base, manifest: str, **changes: object) -> JobSpec:
+    values: dict[str, object] = {
+        "job_id": "job-1",
+        "fence": 1,
+        "kind": "training",
+        "manifest_cid": manifest,
+        "base_fingerprint": base.fingerprint,
+        "recipe": {"rank": 4, "alpha": 8, "passes": 2, "batch": 4, "learning_rate": "0.01", "checkpoints": 2},
+        "held_out_cid": held_out(node),
+    }
+    return JobSpec(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def runner(node: BlobServer, tiny_base_dir: Path, tmp_path: Path) -> JobRunner:
+    (tmp_path / "token").write_text(TOKEN)
+    return JobRunner(tmp_path / "data", tiny_base_dir, node.socket, tmp_path / "token", threads=1)
+
+
+def until(
+    runner: JobRunner, job_id: str, states: tuple[str, ...] = ("done", "failed", "cancelled")
+) -> JobStatus:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (status := runner.status(job_id)).state not in states:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.05)
+    return status
+
+
+def test_a_job_leaves_a_servable_bundle_and_an_index_that_answers(
+    runner: JobRunner, node: BlobServer, tiny_base: Base
+) -> None:
+    """SPEC 2.29, 2.30, 2.31, 5.30"""
+    manifest = publish(node)
+    runner.start()
+    runner.submit(spec(node, tiny_base, manifest))
+    status = until(runner, "job-1")
+    assert status.state == "done", status
+    runner.close()
+    result = status.result
+    assert result is not None and result["rows"] == len(CODES)
+    blobs = NodeBlobs(node.socket, TOKEN)
+    assert read_bundle(blobs, str(result["bundle_cid"]), tiny_base).modules()
+    check_bundle(blobs, result, manifest)
+    check_tokens(blobs, result)
+    check_attribution(blobs, result, manifest, tiny_base)
+
+
+def check_bundle(blobs: NodeBlobs, result: object, manifest: str) -> None:
+    assert isinstance(result, dict)
+    listing = parse_json(blobs.get(result["bundle_cid"]))
+    assert isinstance(listing, dict)
+    files = {entry["name"]: blobs.get(entry["cid"]) for entry in listing["files"]}
+    facts = json.loads(files["manifest.json"])
+    assert facts["dataset_manifest_cid"] == manifest and facts["recipe_digest"] == result["recipe_digest"]
+    card = files["README.md"].decode()
+    assert result["evaluation"]["verdict"] in card and "CC0-1.0" in card
+
+
+def check_tokens(blobs: NodeBlobs, result: object) -> None:
+    assert isinstance(result, dict)
+    tokens = parse_json(blobs.get(result["tokens_cid"]))
+    assert isinstance(tokens, dict)
+    # Twelve trained rows, one of them gated: its tokens are its text and are not published.
+    assert len(tokens["rows"]) == len(CODES) - 1
+
+
+def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Base) -> None:
+    assert isinstance(result, dict)
+    index = decode_index(blobs.get(result["index_cid"]))
+    rows = {source.row.prompt: source.place for source in blobs.rows(manifest)}
+    assert len(index.rows) == len(CODES) and rows[qa(0).prompt.upper()].index not in index.rows
+    request = AttributeRequest(
+        request_id="r-1",
+        fence=1,
+        adapter_cid=result["bundle_cid"],
+        index_cid=result["index_cid"],
+        manifest_cid=manifest,
+        prompt_ids=tuple(render_question(base.tokenizer, qa(0).prompt)),
+        output_ids=tuple(render_answer(base.tokenizer, qa(0).completion)),
+        min_span_tokens=2,
+    )
+    answer = AttributionService(base, blobs).attribute(request)
+    assert answer == AttributionService(base, blobs).attribute(request)
+    assert [found.lane for found in answer.lanes] == [Lane.GRADIENT, Lane.SPAN] and all(
+        f.ran for f in answer.lanes
+    )
+    assert "".join(answer.token_texts) == qa(0).completion
+    assert {row for row, _ in answer.lanes[0].units} <= set(index.rows.tolist())
+
+
+def test_a_killed_training_process_is_started_again_and_finishes(
+    runner: JobRunner, node: BlobServer, tiny_base: Base, tmp_path: Path
+) -> None:
+    """SPEC 2.29"""
+    manifest = publish(node)
+    runner.start()
+    runner.submit(
+        spec(node, tiny_base, manifest, recipe={"passes": 40, "batch": 4, "rank": 2}, held_out_cid=None)
+    )
+    deadline = time.monotonic() + WAIT_SECONDS
+    while runner.status("job-1").step < 25:
+        assert time.monotonic() < deadline, runner.status("job-1")
+        time.sleep(0.01)
+    process = runner._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    status = until(runner, "job-1")
+    runner.close()
+    assert status.state == "done", status
+
+
+def test_a_cancelled_job_stops_and_a_waiting_one_never_begins(
+    runner: JobRunner, node: BlobServer, tiny_base: Base
+) -> None:
+    """SPEC 2.29"""
+    manifest = publish(node)
+    runner.start()
+    long = {"passes": 50, "batch": 1, "rank": 2}
+    runner.submit(spec(node, tiny_base, manifest, recipe=long))
+    runner.submit(spec(node, tiny_base, manifest, job_id="job-2", recipe=long))
+    until(runner, "job-1", ("running",))
+    assert runner.cancel("job-2").state == "cancelled"
+    runner.cancel("job-1")
+    assert until(runner, "job-1").state == "cancelled"
+    runner.close()
+    assert [s.state for s in runner.statuses()] == ["cancelled", "cancelled"]
+
+
+def test_the_same_order_is_one_job_and_another_under_its_id_is_refused(
+    runner: JobRunner, node: BlobServer, tiny_base: Base
+) -> None:
+    """SPEC 2.32"""
+    order = spec(node, tiny_base, publish(node))
+    runner._folder.mkdir(parents=True)
+    first = runner.submit(order)
+    assert runner.submit(order) == first and first.state == "queued" and runner._queue == ["job-1"]
+    runner.submit(spec(node, tiny_base, order.manifest_cid, fence=2))
+    with pytest.raises(JobConflict, match="older"):
+        runner.submit(order)
+    with pytest.raises(JobConflict, match="another"):
+        runner.submit(spec(node, tiny_base, order.manifest_cid, fence=3, recipe={}))
+    with pytest.raises(JobUnknown):
+        runner.status("../job-1")
+
+
+def test_a_job_for_another_base_fails_with_both_fingerprints(
+    runner: JobRunner, node: BlobServer, tiny_base: Base
+) -> None:
+    """SPEC 2.32"""
+    runner.start()
+    wrong = "0x" + "ab" * 32
+    runner.submit(spec(node, tiny_base, publish(node), base_fingerprint=wrong))
+    status = until(runner, "job-1")
+    runner.close()
+    assert status.state == "failed" and wrong in status.message and tiny_base.fingerprint in status.message
