@@ -63,3 +63,13 @@ def test_a_node_is_no_leaf(libraries: Contract) -> None:
     left_node = merkle.prove(payloads, 2, keccak).path[1]
     right_node = merkle.prove(payloads, 0, keccak).path[1]
     assert not libraries.functions.merkleVerify(left_node, (0, 2, [right_node]), root).call()
+
+
+def test_a_proof_has_neither_too_few_nor_too_many_siblings(libraries: Contract) -> None:
+    """SPEC 7.34: the path has exactly the siblings that index and count ask for."""
+    payloads = [keccak(bytes([i])) for i in range(5)]
+    root = merkle.root(payloads, keccak)
+    for index, payload in enumerate(payloads):
+        path = list(merkle.prove(payloads, index, keccak).path)
+        for changed, accepted in ((path, True), (path[:-1], False), ([*path, bytes(32)], False)):
+            assert libraries.functions.merkleVerify(payload, (index, 5, changed), root).call() is accepted

@@ -52,18 +52,31 @@ def test_every_claim_of_the_epoch_vectors_verifies(libraries: Contract) -> None:
     claimed=st.integers(0, 13),
     more=st.sampled_from([0, 0, 0, 1]),
     shifted=st.sampled_from([0, 0, 1, 2**256 - 1]),
+    surplus=st.sampled_from([0, 0, 0, 1]),
 )
 def test_a_changed_proof_is_judged_as_python_judges_it(
-    libraries: Contract, amounts: list[int], index: int, claimed: int, more: int, shifted: int
+    libraries: Contract, amounts: list[int], index: int, claimed: int, more: int, shifted: int, surplus: int
 ) -> None:
     """SPEC 7.34: a wrong index, count, amount or sum is refused, and never by a revert."""
     leaves = [SumLeaf(keccak(bytes([i])), amount) for i, amount in enumerate(amounts)]
     root = sum_root(leaves, keccak)
     honest = prove_sum(leaves, index % len(leaves), keccak)
-    path = list(honest.path)
+    path = list(honest.path) + [(bytes(32), 0)] * surplus
     if path and shifted:
         path[0] = (path[0][0], min(path[0][1] + shifted, 2**256 - 1))
     proof = SumProof(index, claimed, tuple(path))
     leaf = SumLeaf(leaves[index % len(leaves)].key, leaves[index % len(leaves)].amount + more)
     call = libraries.functions.sumVerify(leaf.key, leaf.amount, solidity(proof), root.digest, root.total)
     assert call.call() == verify_sum(leaf, proof, root, keccak)
+
+
+def test_a_proof_has_neither_too_few_nor_too_many_siblings(libraries: Contract) -> None:
+    """SPEC 7.34: the path has exactly the siblings that index and count ask for."""
+    leaves = [SumLeaf(keccak(bytes([i])), i) for i in range(5)]
+    root = sum_root(leaves, keccak)
+    for index, leaf in enumerate(leaves):
+        path = list(prove_sum(leaves, index, keccak).path)
+        for changed, accepted in ((path, True), (path[:-1], False), ([*path, (bytes(32), 0)], False)):
+            proof = index, 5, changed
+            call = libraries.functions.sumVerify(leaf.key, leaf.amount, proof, root.digest, root.total)
+            assert call.call() is accepted

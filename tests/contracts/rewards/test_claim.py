@@ -38,6 +38,8 @@ def test_a_later_root_pays_what_is_new(world: World, ledger: Ledger) -> None:
     ledger.claim("contributor")
     ledger.claim("curator")
     assert (world.balance("contributor"), world.balance("curator")) == (340, 11)
+    with reverts("RewardDistributorNothingToClaim", world.address("contributor"), 340, 340):
+        ledger.claim("contributor")
 
 
 def test_only_the_final_root_pays(world: World, ledger: Ledger) -> None:

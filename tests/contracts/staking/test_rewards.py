@@ -36,6 +36,8 @@ def test_rewards_without_stakers_wait_for_the_next(world: World) -> None:
     assert pending(world, "staker") == 0
     add(world, 1)
     assert pending(world, "staker") == 401
+    add(world, 10)
+    assert pending(world, "staker") == 411
 
 
 def test_rewards_are_paid_once_and_leave_the_principal(world: World) -> None:
