@@ -16,6 +16,7 @@ from pathlib import Path
 from eth_account import Account
 
 from node.attribution.attributor import Attributor, Versions
+from node.blobs.ipfs import IpfsDaemon
 from node.blobs.store import BlobStore
 from node.chain.chain_time import ChainTime
 from node.chain.deployment import load_deployment
@@ -47,6 +48,7 @@ from node.settlement.aggregator import Aggregator, Clock
 from node.settlement.claimer import Claimer
 from node.settlement.mirror import CONTRACTS, SettlementMirror
 from node.settlement.publisher import Publisher
+from node.settlement.records import Records, SharedRecords
 from node.settlement.service import Duties, Settlement
 from node.staking.position import Staking
 from node.store.blocks import BlockTable
@@ -93,6 +95,7 @@ class DaemonSettings:
     willing_to_lose: int = 10**18
     voucher_validity: int = 30 * DAY
     claim_margin: int | None = None
+    ipfs_api: str = ""
 
 
 @dataclass
@@ -146,7 +149,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     issuer = Issuer(database, domain, signer_of(settings.receipt_key), node, keccak, ground.clock)
     admissions = Admissions(database, channels, sessions, vouchers, settings.willing_to_lose)
     attributor = Attributor(dispatcher, versions)
-    claims = Claims(chain, ground.transactor, EpochStore(database), blobs, keccak, follow)
+    claims = Claims(chain, ground.transactor, EpochStore(database), ground.records, keccak, follow)
     return Core(
         settings=settings,
         node=node,
@@ -201,6 +204,7 @@ class _Ground:
     chain: Chain
     clock: ChainTime
     transactor: Transactor
+    records: Records
 
 
 def _ground(settings: DaemonSettings) -> _Ground:
@@ -209,13 +213,15 @@ def _ground(settings: DaemonSettings) -> _Ground:
     database = open_database(settings.data_dir / "node.sqlite")
     policy = SendPolicy(confirmations=settings.confirmations)
     account = Account.from_key(settings.operator_key)
+    blobs = BlobStore(BlockTable(database))
     return _Ground(
         node=signer_of(settings.operator_key).address,
         database=database,
-        blobs=BlobStore(BlockTable(database)),
+        blobs=blobs,
         chain=chain,
         clock=ChainTime(chain),
         transactor=Transactor(chain, account, TransactionStore(database), policy),
+        records=SharedRecords(blobs, IpfsDaemon(settings.ipfs_api)) if settings.ipfs_api else blobs,
     )
 
 
@@ -268,14 +274,14 @@ def _settlement(
     times: Clock,
     follow: Callable[[], None],
 ) -> Settlement:
-    chain, transactor, blobs, node = ground.chain, ground.transactor, ground.blobs, ground.node
+    chain, transactor, node, records = ground.chain, ground.transactor, ground.node, ground.records
     epochs, receipts = EpochStore(ground.database), ReceiptStore(ground.database)
     lead = settings.claim_lead if settings.claim_lead is not None else max(1, times.length // 4)
     return Settlement(
         follow,
         Claimer(chain, channels, ChannelStore(ground.database), transactor, ground.clock),
-        Publisher(chain, transactor, epochs, receipts, blobs, parameters.at, node, keccak),
-        Aggregator(chain, transactor, epochs, blobs, node, keccak, times),
+        Publisher(chain, transactor, epochs, receipts, records, parameters.at, node, keccak),
+        Aggregator(chain, transactor, epochs, records, node, keccak, times),
         times,
         ground.clock,
         Duties(settings.claim_vouchers, settings.aggregate, lead),

@@ -79,6 +79,7 @@ def node_of(config: Config) -> Daemon:
         claim_vouchers=config.settlement.claim_vouchers,
         aggregate=config.settlement.aggregate,
         willing_to_lose=config.serving.credit_wei,
+        ipfs_api=config.ipfs.api,
     )
     return build(settings, catalog_of, lambda core: listeners(config, core))
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from node.blobs.store import BlobStore
 from node.chain.rpc import Chain
 from node.chain.transactor import Transactor
 from node.errors import NotFound
 from node.failpoints import failpoint
 from node.log import get_logger
 from node.settlement.aggregator import commitment_data
+from node.settlement.records import Records
 from node.store.epochs import EpochStore
 from protocol.epoch import Commitment, claim_proof
 from protocol.hashing import ZERO_WORD, Keccak
@@ -52,7 +52,7 @@ class Claims:
         chain: Chain,
         transactor: Transactor,
         epochs: EpochStore,
-        blobs: BlobStore,
+        records: Records,
         keccak: Keccak,
         follow: Callable[[], object],
     ) -> None:
@@ -62,7 +62,7 @@ class Claims:
         self._staking = chain.contract("NodeStaking")
         self._transactor = transactor
         self._epochs = epochs
-        self._blobs = blobs
+        self._records = records
         self._keccak = keccak
         self._follow = follow
         self._tables: dict[int, Commitment] = {}
@@ -129,7 +129,7 @@ class Claims:
             if stored is None or stored.cum_root != cum_root:
                 raise NotFound("the final commitment is not mirrored yet", epoch=epoch)
             # Only the newest table is ever asked for.
-            self._tables = {epoch: commitment_data(self._blobs, stored, self._keccak)}
+            self._tables = {epoch: commitment_data(self._records, stored, self._keccak)}
         return self._tables[epoch]
 
     def _checksum(self, address: str) -> Any:

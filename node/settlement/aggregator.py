@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from node.blobs.store import BlobStore
 from node.chain.rpc import Chain
 from node.chain.transactor import Transactor
 from node.errors import IntegrityError, NotFound
 from node.failpoints import failpoint
 from node.log import get_logger
 from node.settlement.publisher import stored_lines
+from node.settlement.records import Records
 from node.store.epochs import EpochStore, StoredCommitment, StoredStatement
 from protocol.cid import parse_cid
 from protocol.epoch import Commitment, Statement, build_commitment, statement_root
@@ -61,7 +61,7 @@ class Aggregator:
         chain: Chain,
         transactor: Transactor,
         epochs: EpochStore,
-        blobs: BlobStore,
+        records: Records,
         node: Address,
         keccak: Keccak,
         clock: Clock,
@@ -71,7 +71,7 @@ class Aggregator:
         self._token = chain.contract("OpenToken")
         self._transactor = transactor
         self._epochs = epochs
-        self._blobs = blobs
+        self._records = records
         self._node = node
         self._keccak = keccak
         self._clock = clock
@@ -83,7 +83,7 @@ class Aggregator:
             return None
         previous = self._previous()
         commitment = self.build(epoch, previous)
-        cid = self._blobs.put(encode_commitment(commitment), f"commitment {epoch}")
+        cid = self._records.put(encode_commitment(commitment), f"commitment {epoch}")
         self._approve_bond()
         previous_root = ZERO_WORD if previous is None else previous.cum_root
         self._transactor.send(
@@ -144,11 +144,11 @@ class Aggregator:
 
     def data(self, stored: StoredCommitment) -> Commitment:
         """The table behind a commitment, checked against its root. Raises NotFound or IntegrityError."""
-        return commitment_data(self._blobs, stored, self._keccak)
+        return commitment_data(self._records, stored, self._keccak)
 
     def _statement(self, stored: StoredStatement) -> Statement:
         try:
-            statement = decode_statement(self._blobs.get(parse_cid(stored.cid)))
+            statement = decode_statement(self._records.get(parse_cid(stored.cid)))
         except ProtocolError as error:
             raise IntegrityError(
                 "a published statement is unreadable", node=stored.node, reason=str(error)
@@ -188,10 +188,10 @@ class Aggregator:
             self._transactor.send(self._token.functions.approve(self._settlement.address, bond))
 
 
-def commitment_data(blobs: BlobStore, stored: StoredCommitment, keccak: Keccak) -> Commitment:
+def commitment_data(records: Records, stored: StoredCommitment, keccak: Keccak) -> Commitment:
     """The table behind a commitment's CID, which must make the root on chain."""
     try:
-        commitment = decode_commitment(blobs.get(parse_cid(stored.data_cid)), keccak)
+        commitment = decode_commitment(records.get(parse_cid(stored.data_cid)), keccak)
     except ProtocolError as error:
         raise IntegrityError(
             "a commitment's table is unreadable", epoch=stored.epoch, reason=str(error)

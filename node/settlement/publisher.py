@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from node.blobs.store import BlobStore
 from node.chain.rpc import Chain
 from node.chain.transactor import Transactor
 from node.errors import IntegrityError
@@ -16,6 +15,7 @@ from node.failpoints import failpoint
 from node.log import get_logger
 from node.receipts.issuer import stored_receipt
 from node.receipts.log import stored_report, stored_terms
+from node.settlement.records import Records
 from node.settlement.statements import Payable, build_statement, epoch_of_claim, paid_ranges
 from node.store.epochs import EpochStore, StoredLine
 from node.store.receipts import ReceiptStore, StoredReceipt
@@ -38,7 +38,7 @@ class Publisher:
         transactor: Transactor,
         epochs: EpochStore,
         receipts: ReceiptStore,
-        blobs: BlobStore,
+        records: Records,
         parameters_at: Callable[[int], Parameters],
         node: Address,
         keccak: Keccak,
@@ -48,7 +48,7 @@ class Publisher:
         self._transactor = transactor
         self._epochs = epochs
         self._receipts = receipts
-        self._blobs = blobs
+        self._records = records
         self._parameters_at = parameters_at
         self._node = node
         self._checksummed = chain.web3.to_checksum_address(node)
@@ -103,7 +103,7 @@ class Publisher:
                 stated=root.total,
                 funded=funded,
             )
-        cid = self._blobs.put(encode_statement(statement), f"statement {statement.epoch} {statement.node}")
+        cid = self._records.put(encode_statement(statement), f"statement {statement.epoch} {statement.node}")
         self._epochs.put_lines(statement.epoch, statement.node, stored_lines(statement))
         receipts_root = receipts_sum_root(statement.receipts, self._keccak).digest
         self._transactor.send(

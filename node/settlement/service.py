@@ -10,9 +10,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from node.errors import OpenLedgerError
+from node.log import get_logger
 from node.settlement.aggregator import Aggregator, Clock
 from node.settlement.claimer import Claimer, Timing
 from node.settlement.publisher import Publisher
+
+log = get_logger("settlement")
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,32 @@ class Settlement:
 
     def _turn(self) -> None:
         self._follow()
+        failures = []
+        # One part that cannot go on, say for want of another node's statement, must not hold up the others.
+        for part in (self._finalize, self._claim, self._publish, self._commit):
+            try:
+                part()
+            except OpenLedgerError as error:
+                failures.append(error)
+                log.warning("settlement_part_failed", part=part.__name__, error=str(error))
+            self._follow()
+        if failures:
+            raise failures[0]
+
+    def _finalize(self) -> None:
+        self._aggregator.finalize_due(self._now())
+
+    def _claim(self) -> None:
         if self._duties.claim_vouchers:
             epoch = self._clock.epoch(self._now())
             self._claimer.claim_due(Timing(self._clock.end(epoch), self._duties.claim_lead))
-            self._follow()
+
+    def _publish(self) -> None:
         self._publisher.publish_due(self._clock.epoch(self._now()))
-        self._follow()
+
+    def _commit(self) -> None:
         if self._duties.aggregate:
             self._aggregator.commit_due(self._now())
-            self._follow()
-        self._aggregator.finalize_due(self._now())
-        self._follow()
 
     def open_work(self) -> bool:
         """Whether anything this node knows of is not final yet: vouchers to claim, epochs to state or to

@@ -216,7 +216,7 @@ class LedgerWorld:
     def other_node(self, actor: str) -> "OtherNode":
         """A second operator with a stake and a channel of its own."""
         staking, token = self.contract("NodeStaking"), self.contract("OpenToken")
-        self.give(actor, STAKE)
+        self.give(actor, 2 * STAKE)
         self.send(actor, token.functions.approve(staking.address, STAKE))
         self.send(actor, staking.functions.stake(self.accounts[actor], STAKE))
         return OtherNode(self, actor, self.open_channel(salt=99, payee=actor))
@@ -261,6 +261,10 @@ class LedgerWorld:
             willing_to_lose=OPEN,
         )
         return replace(settings, **changes)
+
+    def key(self, actor: str) -> bytes:
+        """An actor's private key."""
+        return bytes(self._key(actor).key)
 
     def signer(self, actor: str) -> Signer:
         """An actor's own key."""
