@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 Labels = tuple[tuple[str, str], ...]
@@ -42,10 +42,11 @@ class Metrics:
         with self._lock:
             return self._values.get((name, tuple(sorted(labels.items()))), 0.0)
 
-    def render(self) -> str:
-        """All counters, sorted, one a line."""
+    def render(self, gauges: Mapping[str, float] | None = None) -> str:
+        """All counters and the present `gauges`, sorted, one a line."""
+        present = {(name, ()): float(value) for name, value in (gauges or {}).items()}
         with self._lock:
-            values = sorted(self._values.items())
+            values = sorted({**self._values, **present}.items())
         return "".join(f"{name}{_braces(labels)} {value:g}\n" for (name, labels), value in values)
 
 
