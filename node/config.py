@@ -108,6 +108,13 @@ class SiteSection:
 
 
 @dataclass(frozen=True)
+class IpfsSection:
+    """A Kubo daemon through which nodes share their statements; empty means this node's own blocks alone."""
+
+    api: str = ""
+
+
+@dataclass(frozen=True)
 class LogSection:
     """Level by its standard name; JSON lines for collectors."""
 
@@ -126,6 +133,7 @@ class Config:
     serving: ServingSection = field(default_factory=ServingSection)
     settlement: SettlementSection = field(default_factory=SettlementSection)
     site: SiteSection = field(default_factory=SiteSection)
+    ipfs: IpfsSection = field(default_factory=IpfsSection)
     log: LogSection = field(default_factory=LogSection)
 
     def path(self, relative: Path) -> Path:
