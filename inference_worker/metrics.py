@@ -1,57 +1,57 @@
-"""Counters and timings of one worker process, in Prometheus' text form.
+"""What the worker counts, in the Prometheus text format. One object per worker, no global registry.
 
-It holds numbers only: no prompt, no id of a payer.
+Labels come from closed sets (route patterns, statuses, reasons, codes), never from what a client sent.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Mapping
 
-Labels = tuple[tuple[str, str], ...]
+PREFIX = "openledger_worker_"
+HELP = {
+    "prompt_tokens_total": "Prompt tokens run.",
+    "output_tokens_total": "Tokens produced.",
+    "steps_total": "Decode steps run; output tokens by steps is the mean batch.",
+    "sequences_total": "Sequences ended, by outcome.",
+    "requests_total": "HTTP requests answered, by route and status.",
+    "adapter_bytes": "Bytes of resident adapters.",
+    "running": "Sequences in the batch.",
+    "waiting": "Sequences in line.",
+    "reserved_positions": "Positions promised to sequences in the batch.",
+}
 
 
 class Metrics:
-    """Named counters with labels; safe from any thread."""
+    """Counters that any thread may raise."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._values: dict[tuple[str, Labels], float] = {}
+        self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
 
-    def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        """Raise a counter; a negative amount is our own bug, since counters never fall."""
-        assert amount >= 0, (name, amount)
-        key = (name, tuple(sorted(labels.items())))
+    def count(self, name: str, amount: int = 1, **labels: str) -> None:
+        """Raise a counter of HELP by a non-negative amount."""
+        assert name in HELP and amount >= 0, (name, amount)
         with self._lock:
-            self._values[key] = self._values.get(key, 0.0) + amount
+            self._counts[name, tuple(sorted(labels.items()))] += amount
 
-    @contextmanager
-    def timed(self, name: str, **labels: str) -> Iterator[None]:
-        """Count a block's runs in `<name>_total` and their seconds in `<name>_seconds_total`."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.add(f"{name}_total", 1.0, **labels)
-            self.add(f"{name}_seconds_total", time.monotonic() - began, **labels)
-
-    def value(self, name: str, **labels: str) -> float:
-        """One counter, 0 when it was never raised."""
+    def value(self, name: str, **labels: str) -> int:
+        """A counter's present value."""
         with self._lock:
-            return self._values.get((name, tuple(sorted(labels.items()))), 0.0)
+            return self._counts[name, tuple(sorted(labels.items()))]
 
-    def render(self, gauges: Mapping[str, float] | None = None) -> str:
-        """All counters and the present `gauges`, sorted, one a line."""
-        present = {(name, ()): float(value) for name, value in (gauges or {}).items()}
+    def render(self, gauges: Mapping[str, int]) -> str:
+        """All counters and the given gauges, sorted by name."""
         with self._lock:
-            values = sorted({**self._values, **present}.items())
-        return "".join(f"{name}{_braces(labels)} {value:g}\n" for (name, labels), value in values)
-
-
-def _braces(labels: Labels) -> str:
-    if not labels:
-        return ""
-    escaped = (value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for _, value in labels)
-    return "{" + ",".join(f'{name}="{value}"' for (name, _), value in zip(labels, escaped, strict=True)) + "}"
+            series = [(name, labels, value, "counter") for (name, labels), value in self._counts.items()]
+        series += [(name, (), value, "gauge") for name, value in gauges.items()]
+        lines: list[str] = []
+        last = ""
+        for name, labels, value, kind in sorted(series):
+            if name != last:
+                lines += [f"# HELP {PREFIX}{name} {HELP[name]}", f"# TYPE {PREFIX}{name} {kind}"]
+                last = name
+            inside = ",".join(f'{key}="{text}"' for key, text in labels)
+            lines.append(f"{PREFIX}{name}{{{inside}}} {value}" if inside else f"{PREFIX}{name} {value}")
+        return "\n".join(lines) + "\n"

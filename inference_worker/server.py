@@ -169,7 +169,7 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
     reply = await _reply_of(request, handler)
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unknown"
-    request.app[SERVICES].metrics.add("requests_total", route=route, status=str(reply.status))
+    request.app[SERVICES].metrics.count("requests_total", route=route, status=str(reply.status))
     return reply
 
 

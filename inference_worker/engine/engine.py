@@ -177,13 +177,13 @@ class Engine:
             live.cache = self._runner.new_cache(_admission(piece.sequence, live.job).reserved)
         tokens = live.job.prompt_ids[piece.start : piece.stop]
         logits = self._runner.prefill(tokens, live.cache, live.job.adapter)
-        self._metrics.add("prompt_tokens_total", len(tokens))
+        self._metrics.count("prompt_tokens_total", len(tokens))
         if piece.last:
             self._take_token(piece.sequence, logits, finite_rows(logits.unsqueeze(0))[0])
 
     def _decode_step(self, sequences: Sequence[int]) -> None:
         logits = self._runner.decode([self._row(self._live[s]) for s in sequences])
-        self._metrics.add("steps_total")
+        self._metrics.count("steps_total")
         for sequence, row, finite in zip(sequences, logits, finite_rows(logits), strict=True):
             self._take_token(sequence, row, finite)
 
@@ -199,7 +199,7 @@ class Engine:
         params, index = live.job.params, len(live.output)
         token = sample(logits, params, index)
         live.output.append(token)
-        self._metrics.add("output_tokens_total")
+        self._metrics.count("output_tokens_total")
         reason = self._finish_reason(token, len(live.output), params)
         text = (
             live.stream.flush() if token in self._end_tokens else live.stream.push(token, reason is not None)
@@ -227,7 +227,7 @@ class Engine:
         live = self._live.pop(sequence)
         with self._wake:
             self._scheduler.remove(sequence)
-        self._metrics.add("sequences_total", outcome=_outcome(event))
+        self._metrics.count("sequences_total", outcome=_outcome(event))
         if event is not None:
             live.job.emit(event)
         live.job.on_closed()

@@ -5,7 +5,10 @@ killable at any time.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import signal
+import sys
 from pathlib import Path
 
 import torch
@@ -14,6 +17,17 @@ from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.training.job_folder import JobFolder
 from inference_worker.training.jobs import NICENESS
 from inference_worker.training.run import run_job
+
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel end this process when the server does: two processes must never work in one job's folder."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise SystemExit(f"parent {parent} is gone")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--token-file", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch finds")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--parent", type=int, default=os.getppid(), help="process id to end with")
     options = parser.parse_args(arguments)
+    die_with(options.parent)
     os.nice(NICENESS)
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -138,7 +138,7 @@ class JobRunner:
                 if self._closing:
                     return 0
                 self._process = subprocess.Popen(
-                    [*self._command, "--job", str(job.path)],
+                    [*self._command, "--parent", str(os.getpid()), "--job", str(job.path)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -1,12 +1,33 @@
-from inference_worker.metrics import Metrics
+"""Counters add up across threads and read as the text format says."""
+
+import re
+import threading
+
+from inference_worker.metrics import HELP, PREFIX, Metrics
+
+SAMPLE = re.compile(rf"{PREFIX}[a-z_]+(\{{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\}})? \d+")
 
 
-def test_counters_add_up_and_render_with_escaped_labels() -> None:
+def test_counts_of_all_threads_add_up():
+    """SPEC 4.30"""
     metrics = Metrics()
-    metrics.add("answers_total", lane='a"b')
-    metrics.add("answers_total", 2, lane='a"b')
-    with metrics.timed("attribute"):
-        pass
-    assert metrics.value("answers_total", lane='a"b') == 3
-    assert 'answers_total{lane="a\\"b"} 3\n' in metrics.render()
-    assert "attribute_total 1\n" in metrics.render()
+    threads = [
+        threading.Thread(target=lambda: [metrics.count("steps_total") for _ in range(500)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert metrics.value("steps_total") == 4000
+
+
+def test_every_line_is_a_comment_or_a_sample():
+    """SPEC 4.30"""
+    metrics = Metrics()
+    metrics.count("requests_total", route="/generate", status="200")
+    metrics.count("requests_total", route="/health", status="401")
+    lines = metrics.render({"running": 3, "adapter_bytes": 0}).splitlines()
+    samples = [line for line in lines if not line.startswith("#")]
+    assert all(SAMPLE.fullmatch(line) for line in samples) and len(samples) == 4
+    assert f"{PREFIX}running 3" in samples
+    assert len([line for line in lines if line.startswith("# TYPE")]) == 3 <= len(HELP)
