@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.attribution.attributor import Attributor, Versions
+from node.errors import Conflict
 from node.failpoints import failpoint
 from node.governance.parameters import ParameterMirror
 from node.log import get_logger
@@ -132,8 +133,12 @@ class Pipeline:
         job_id = request_id(payer.channel.channel_id, key, self._keccak)
         known = self._jobs.find_same(job_id, request.body_digest)
         if known is None or known.state == "abandoned":
-            job = await self._record(job_id, key, payer, request, known)
-            self._begin(job)
+            try:
+                self._begin(await self._record(job_id, key, payer, request, known))
+            except Conflict:
+                # The client repeated itself faster than we recorded the first try: it joins that one.
+                if not self._is_served(job_id, request.body_digest):
+                    raise
         return Admission(job_id, request.model, self._jobs.get(job_id).requested_at)
 
     async def _record(
@@ -143,6 +148,7 @@ class Pipeline:
         model = await asyncio.to_thread(self._catalog.find, request.model)
         await asyncio.to_thread(self._check_payable, model)
         prompt_tokens = await self._dispatcher.count_tokens(model, request.order)
+        parameters = await asyncio.to_thread(self._parameters.current)
         job = StoredJob(
             request_id=job_id,
             channel_id=payer.channel.channel_id,
@@ -154,11 +160,15 @@ class Pipeline:
             prompt_salt=secrets.token_bytes(32) if abandoned is None else abandoned.prompt_salt,
             reserved=price(prompt_tokens, request.max_tokens, model.rates),
             requested_at=self._clock(),
-            parameters_version=self._parameters.current().version,
+            parameters_version=parameters.version,
         )
         await asyncio.to_thread(self._admissions.admit, job, payer, request.max_price, abandoned is not None)
         failpoint("job.recorded")
         return job
+
+    def _is_served(self, job_id: bytes, body_digest: bytes) -> bool:
+        known = self._jobs.find_same(job_id, body_digest)
+        return known is not None and known.state != "abandoned"
 
     def _check_payable(self, model: ServedModel) -> None:
         """Refuse work for which nobody could be paid rightly: the manifest must be here, and be the

@@ -71,6 +71,17 @@ class Vouchers:
     def best(self, channel_id: bytes) -> StoredVoucher | None:
         return self._store.find_voucher(channel_id)
 
+    def authorise(self, signed: SignedVoucher, channel: StoredChannel) -> str:
+        """Who signed a voucher; raises where that is neither the payer nor a session signer within its
+        cap.
+        """
+        signer = recover_digest(self.digest(signed.voucher), signed.signature)
+        session = None
+        if signer != channel.payer:
+            session = self._channels.session_limit(channel.channel_id, signer)
+        check_authority(signed.voucher, Authority(signer, channel.payer, session), self._clock())
+        return signer
+
     def accept(
         self, signed: SignedVoucher, channel: StoredChannel, opens: bytes | None = None
     ) -> StoredVoucher:
@@ -81,12 +92,7 @@ class Vouchers:
         `node.payments.vouchers`.
         """
         voucher = signed.voucher
-        digest = self.digest(voucher)
-        signer = recover_digest(digest, signed.signature)
-        session = None
-        if signer != channel.payer:
-            session = self._channels.session_limit(channel.channel_id, signer)
-        check_authority(voucher, Authority(signer, channel.payer, session), self._clock())
+        signer = self.authorise(signed, channel)
         check_time(voucher, self.needed_until())
         best = self.best(channel.channel_id)
         check_content(
@@ -95,7 +101,8 @@ class Vouchers:
             acknowledged=0 if best is None else best.cumulative,
         )
         # Malleable signatures of one voucher are one voucher: what is spent is the digest and its signer.
-        if not self._store.spend_voucher(sha256(digest + bytes.fromhex(signer[2:])), opens):
+        spent = sha256(self.digest(voucher) + bytes.fromhex(signer[2:]))
+        if not self._store.spend_voucher(spent, opens):
             raise VoucherReused("this voucher has opened another request; sign one with another validBefore")
         return self._keep(voucher, signer, signed.signature)
 

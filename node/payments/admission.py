@@ -50,7 +50,8 @@ class Admissions:
         self._willing_to_lose = willing_to_lose
 
     def identify(self, api_key: str | None, voucher: SignedVoucher | None) -> Payer:
-        """The payer of a request. Raises Unauthenticated where it names none."""
+        """The payer of a request. Raises Unauthenticated where it names none, VoucherNotAuthorised and the
+        like where its voucher is not the payer's."""
         if api_key is not None and voucher is not None:
             raise InvalidInput("a request is paid by an API key or by a voucher, not by both")
         if api_key is not None:
@@ -58,7 +59,10 @@ class Admissions:
             channel = self._channels.channel(session.channel_id)
             return Payer(channel, session.session_id, session.signer, None)
         if voucher is not None:
-            return Payer(self._channels.channel(voucher.voucher.channel_id), None, None, voucher)
+            channel = self._channels.channel(voucher.voucher.channel_id)
+            # Before anything is looked up: a repeated key returns a stored answer.
+            self._vouchers.authorise(voucher, channel)
+            return Payer(channel, None, None, voucher)
         raise Unauthenticated("a paid request needs an API key or a voucher")
 
     def admit(self, job: StoredJob, payer: Payer, max_price: int | None, revives: bool) -> None:

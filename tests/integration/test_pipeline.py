@@ -65,6 +65,27 @@ async def test_many_readers_of_one_request_pay_once(node: Node) -> None:
     assert ReceiptStore(node.core.database).totals()[0] == 1
 
 
+async def test_a_client_that_repeats_itself_at_once_joins_its_own_request(node: Node) -> None:
+    """SPEC 6.43, 6.45"""
+    request = node.request("twice at once", key="k")
+    admissions = await asyncio.gather(*(node.core.pipeline.admit(request) for _ in range(5)))
+    answers = await asyncio.gather(*(node.answer(admission) for admission in admissions))
+    assert len({text for text, _ in answers}) == 1
+    await node.core.pipeline.settled(admissions[0].request_id)
+    assert JobStore(node.core.database).counts() == {"receipted": 1}
+
+
+async def test_a_stored_answer_is_for_its_payer_only(node: Node) -> None:
+    """SPEC 6.43, 6.46: knowing a channel, a key and a body opens no one else's answer."""
+    voucher = signed(node, node.core.vouchers.next(node.world.open_channel(salt=5)))
+    await node.ask(node.request("private", key="k", voucher=voucher))
+    stranger = node.world.signer("stranger").sign_voucher(voucher.voucher, node.world.channels_domain)
+    with pytest.raises(VoucherNotAuthorised):
+        await node.core.pipeline.admit(
+            node.request("private", key="k", voucher=SignedVoucher(voucher.voucher, stranger))
+        )
+
+
 async def test_a_client_that_leaves_is_charged_and_finds_its_answer(node: Node) -> None:
     """SPEC 4.34, 6.43"""
     request = node.request("stay", key="k", max_tokens=64)
