@@ -32,7 +32,13 @@ from node.cli.access import KeyRing
 from node.cli.session import read_password
 from node.config import Config
 from node.daemon import Core, Daemon, DaemonSettings, build
+from node.datanet import icd10
+from node.datanet.contracts import DatanetContracts
+from node.datanet.contributions import Contributions
 from node.datanet.gated import RowVault
+from node.datanet.mirror import DatanetMirror
+from node.datanet.review import Review
+from node.datanet.versions import Versions as DatanetVersions
 from node.log import configure
 from node.models.contracts import ModelContracts
 from node.models.registry import ModelRegistry
@@ -43,6 +49,8 @@ from node.store.database import Database
 from node.store.datanet import DatanetTable
 from node.store.models import ModelTable, TrainingTable
 from node.store.receipts import ReceiptStore
+from node.training.coordinator import TrainingCoordinator
+from node.training.follower import TrainingFollower
 from protocol.eip712 import receipts_domain
 from protocol.parameters import BURN_ACCOUNT
 from protocol.rewards import stakers_account
@@ -50,6 +58,8 @@ from protocol.rewards import stakers_account
 DAPP = Path(__file__).resolve().parents[2] / "dapp"
 ENCRYPTION_KEY = Path("encryption.key")
 MODEL_REFRESH_SECONDS = 10.0
+DATANET_REFRESH_SECONDS = 10.0
+CODE_SYSTEMS = {icd10.NAME: icd10.Icd10Cm()}
 PROBE_SECONDS = 5.0
 TOKEN_BYTES = 32
 
@@ -128,17 +138,26 @@ def listeners(config: Config, core: Core) -> Sequence[Service]:
         registry, RegistryCatalog(registry, contracts, core.blobs, TrainingTable(core.database)), core.chain
     )
     answers = answers_of(config, core)
-    ledger = ledger_of(core, answers, models)
+    ledger = ledger_of(config, core, answers, models)
     health = HealthSource(core.chain, core.worker, ledger)
     link = ChainLink(config.chain.rpc_url)
     parts = Parts(core.pipeline, models, answers, health, link, network_of(config, core), core.metrics)
-    site = Site(site_data_of(core, ledger), DAPP, config.site.name) if config.site.enabled else None
+    site = Site(site_data_of(config, core, ledger), DAPP, config.site.name) if config.site.enabled else None
 
     async def refresh_models() -> None:
         await asyncio.to_thread(registry.refresh)
 
+    mirror = _datanet_mirror(config, core)
+
+    async def refresh_datanets() -> None:
+        await asyncio.to_thread(mirror.catch_up)
+
     return (
         _internal(config, core),
+        Loop("datanets", refresh_datanets, DATANET_REFRESH_SECONDS),
+        TrainingFollower(
+            TrainingCoordinator(TrainingTable(core.database), core.blobs, core.worker, core.clock)
+        ),
         Loop("models", refresh_models, MODEL_REFRESH_SECONDS),
         Loop("health", health.probe, PROBE_SECONDS),
         PublicListener(parts, api_settings(config), link, site, config.api.host, config.api.port),
@@ -174,7 +193,7 @@ def answers_of(config: Config, core: Core) -> AnswerSource:
     )
 
 
-def ledger_of(core: Core, answers: AnswerSource, models: Models) -> LedgerSource:
+def ledger_of(config: Config, core: Core, answers: AnswerSource, models: Models) -> LedgerSource:
     """Stages, answers and earnings as the pages read them."""
 
     def trainings() -> dict[str, int]:
@@ -185,13 +204,16 @@ def ledger_of(core: Core, answers: AnswerSource, models: Models) -> LedgerSource
 
     counters = Counters(lambda: len(models.served()), trainings)
     return LedgerSource(
-        core.database, core.chain, answers, core.parameters, core.claims, counters, _labels(core)
+        core.database, core.chain, answers, core.parameters, core.claims, counters, _labels(config, core)
     )
 
 
-def _labels(core: Core) -> dict[str, str]:
+def _labels(config: Config, core: Core) -> dict[str, str]:
+    """Accounts that stand for a role, and those that the operator's own keystore has named."""
     current = core.parameters.current()
+    named = {account: name for name, account in KeyRing(config).names().items()}
     return {
+        **named,
         BURN_ACCOUNT: "burnt",
         core.parameters.treasury_at(current.version): "treasury",
         core.node: "this node's operator",
@@ -199,12 +221,12 @@ def _labels(core: Core) -> dict[str, str]:
     }
 
 
-def site_data_of(core: Core, ledger: LedgerSource) -> SiteData:
+def site_data_of(config: Config, core: Core, ledger: LedgerSource) -> SiteData:
     """Everything the pages show."""
     receipts = ReceiptStore(core.database)
     governance = GovernanceSource(core.chain, core.proposals, core.parameters, receipts, core.node)
     return SiteData(
-        labels=_labels(core),
+        labels=_labels(config, core),
         overview=Fresh(ledger.overview, period),
         recent=ledger.recent,
         earners=Fresh(ledger.earners, period),
@@ -222,6 +244,18 @@ def network_of(config: Config, core: Core) -> Network:
         public_rpc_url=config.chain.public_rpc_url or config.chain.rpc_url,
         contracts=dict(core.chain.deployment.contracts),
         abis={name: [dict(entry) for entry in load_artifact(name).abi] for name in WALLET_FUNCTIONS},
+    )
+
+
+def _datanet_mirror(config: Config, core: Core) -> DatanetMirror:
+    table, contracts = DatanetTable(core.database), DatanetContracts(core.chain, core.transactor)
+    vault = RowVault(table, core.blobs, _encryption_key(config))
+    return DatanetMirror(
+        table,
+        contracts,
+        Contributions(table, core.blobs, vault, contracts),
+        Review(table, core.blobs, vault, contracts, CODE_SYSTEMS),
+        DatanetVersions(table, core.blobs, vault, contracts, CODE_SYSTEMS),
     )
 
 

@@ -101,11 +101,11 @@ async def front(node: Node) -> AsyncIterator[Front]:
     )
     models, link = OneModel(), ChainLink(node.world.url)
     answers = answers_of(config, core)
-    ledger = await asyncio.to_thread(ledger_of, core, answers, models)
+    ledger = await asyncio.to_thread(ledger_of, config, core, answers, models)
     health = HealthSource(core.chain, core.worker, ledger)
     await health.probe()
     parts = Parts(core.pipeline, models, answers, health, link, network_of(config, core), core.metrics)
-    data = await asyncio.to_thread(site_data_of, core, ledger)
+    data = await asyncio.to_thread(site_data_of, config, core, ledger)
     listener = PublicListener(
         parts, api_settings(config), link, Site(data, DAPP, "OpenLedger"), "127.0.0.1", 0
     )

@@ -11,6 +11,7 @@ from node.errors import InvalidInput, NotFound, WorkerUnreachable
 from node.store.database import Database
 from node.store.models import TrainingTable
 from node.training.coordinator import TrainingCoordinator, TrainingOrder
+from node.training.follower import TrainingFollower
 from protocol.cid import Cid, cid_of_raw
 from protocol.wire import JobSpec, JobStatus
 from tests.node.bundles_made import BASE_FINGERPRINT, RECIPE, training_result
@@ -263,3 +264,18 @@ async def test_an_ended_job_hears_nothing_more(
     job_id = await node.start(order)
     await node.cancel(job_id)
     assert not TrainingTable(database).report(job_id, "running", "{}")
+
+
+async def test_the_daemons_follower_brings_unfinished_jobs_to_their_end(
+    database: Database, blobs: BlobStore, order: TrainingOrder
+) -> None:
+    """SPEC 2.2"""
+    worker = ScriptedWorker(lambda: training_result(blobs, order.manifest))
+    first = coordinator(database, blobs, worker)
+    job_id = await first.start(order)
+    follower = TrainingFollower(coordinator(database, blobs, worker))
+    await follower.start()
+    assert follower._task is not None
+    await asyncio.wait_for(follower._task, 20)
+    await follower.stop()
+    assert first.status(job_id).state == "done" and len(worker.given) == 1
