@@ -1,8 +1,8 @@
 """Does attribution find the owner? `python benchmarks/attribution_owner.py [--work DIR]`.
 
-Real ICD-10-CM rows of six chapters' owners, and one contributor of valid codes behind other codes' descriptions.
-A specialist is trained, asked about held-out descriptions, and each answer attributed; printed beside it are
-BM25 over the same rows and a random choice. Runs again from DIR's checkpoints when interrupted.
+Real ICD-10-CM rows of six chapters' owners, and a contributor of valid codes behind other codes' texts. A
+specialist is trained and asked about held-out descriptions, and each answer is attributed; printed beside it
+are BM25 over the same rows and a random choice. Runs on from DIR's checkpoints when interrupted.
 """
 
 from __future__ import annotations

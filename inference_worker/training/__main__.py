@@ -18,12 +18,13 @@ from inference_worker.training.job_folder import JobFolder
 from inference_worker.training.jobs import NICENESS
 from inference_worker.training.run import run_job
 
-
 PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """Let the kernel end this process when the server does: two processes must never work in one job's folder."""
+    """Let the kernel end this process when the server does: two processes must never work in one job's
+    folder.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

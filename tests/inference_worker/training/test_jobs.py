@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -157,6 +159,57 @@ def test_a_killed_training_process_is_started_again_and_finishes(
     status = until(runner, "job-1")
     runner.close()
     assert status.state == "done", status
+
+
+SERVER = """
+import sys
+from pathlib import Path
+from inference_worker.training.jobs import JobRunner
+data, base, socket, token = sys.argv[1:]
+runner = JobRunner(Path(data), Path(base), socket, Path(token), threads=1)
+runner.start()
+sys.stdin.read()
+"""
+
+
+def processes_of(data: Path) -> list[str]:
+    """Command lines of living job processes under a data folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if f"--job {data}" in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
+def test_a_killed_server_takes_its_job_along_and_the_next_one_goes_on(
+    runner: JobRunner, node: BlobServer, tiny_base: Base, tiny_base_dir: Path, tmp_path: Path
+) -> None:
+    """SPEC 2.29"""
+    order = spec(
+        node, tiny_base, publish(node), recipe={"passes": 40, "batch": 4, "rank": 2}, held_out_cid=None
+    )
+    runner._folder.mkdir(parents=True)
+    runner.submit(order)
+    arguments = [str(tmp_path / "data"), str(tiny_base_dir), node.socket, str(tmp_path / "token")]
+    server = subprocess.Popen([sys.executable, "-c", SERVER, *arguments], stdin=subprocess.PIPE)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while runner.status("job-1").step < 25:
+        assert time.monotonic() < deadline and server.poll() is None
+        time.sleep(0.01)
+    server.kill()
+    server.wait()
+    while processes_of(tmp_path / "data"):
+        assert time.monotonic() < deadline, "the orphan lives on"
+        time.sleep(0.01)
+    assert runner.status("job-1").state == "running"
+    runner.start()
+    assert until(runner, "job-1").state == "done"
+    runner.close()
 
 
 def test_a_cancelled_job_stops_and_a_waiting_one_never_begins(
