@@ -30,6 +30,7 @@ from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.weights import read_weights
+from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
 from inference_worker.server import Fences, Services, create_app
 from inference_worker.training.jobs import JobRunner
@@ -45,6 +46,8 @@ CUT_SECONDS = 2.0
 def run(config: WorkerConfig) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
     log_to_stderr()
+    if config.parent is not None:
+        die_with(config.parent)
     asyncio.run(serve(config))
     return 0
 

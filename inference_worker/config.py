@@ -26,6 +26,7 @@ class WorkerConfig:
     waiting: int = 256
     total_positions: int = 32_768
     drain_seconds: float = 6.0
+    parent: int | None = None
 
 
 def default_threads(cores: int | None) -> int:
@@ -47,4 +48,5 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
     parser.add_argument("--waiting", type=int, default=WorkerConfig.waiting)
     parser.add_argument("--total-positions", type=int, default=WorkerConfig.total_positions)
     parser.add_argument("--drain-seconds", type=float, default=WorkerConfig.drain_seconds)
+    parser.add_argument("--parent", type=int, help="process id to end with")
     return WorkerConfig(**vars(parser.parse_args(arguments)))

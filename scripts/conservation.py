@@ -1,7 +1,7 @@
-"""Checks from the chain alone that no OPEN was made or lost: sum of balances + burnt = initial supply, to the wei.
+"""Checks from the chain alone that no OPEN was made or lost: balances + burnt = initial supply, to the wei.
 
-Independent on purpose: standard library only, none of the project's own code. It reads every Transfer event of the
-token, asks the balance of every address that ever appeared, and adds up.
+Independent on purpose: standard library only, none of the project's own code. It reads every Transfer event
+of the token, asks the balance of every address that ever appeared, and adds up.
 """
 
 import argparse
@@ -11,7 +11,8 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
+# The event's topic: keccak256 of "Transfer(address,address,uint256)".
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 BALANCE_OF = "0x70a08231"
 TOTAL_SUPPLY = "0x18160ddd"
 ZERO = "0x" + "00" * 20

@@ -40,6 +40,7 @@ def worker_command(paths: WorkerPaths) -> tuple[str, ...]:
         sys.executable, "-m", "inference_worker",
         "--socket", str(paths.socket), "--node-socket", str(paths.node_socket),
         "--token-file", str(paths.token_file), "--data", str(paths.data_dir), "--base", str(paths.base_dir),
+        "--parent", str(os.getpid()),
     )  # fmt: skip
 
 

@@ -1,10 +1,13 @@
 """The demo's chain: started, deployed on through Brownie, and its clock moved on where a window must pass."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +21,31 @@ CHAIN_ID = 31337
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 BROWNIE_SECONDS = 600.0
+RUNNING = "chain.json"
 
 
 @dataclass
 class Devnet:
-    """A chain that answers at `url`; `process` is set when the demo started it."""
+    """A chain that answers at `url`; `pid` is set when the demo started it."""
 
     url: str
-    process: subprocess.Popen[bytes] | None
+    pid: int | None
 
     def stop(self) -> None:
         """Ends the chain if the demo started it; it keeps its state."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(STOP_SECONDS)
+        if self.pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _is_running(self.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _is_running(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return Path(f"/proc/{pid}").exists()
 
 
 def free_port() -> int:
@@ -45,6 +59,9 @@ def start_chain(state: Path, rpc: str) -> Devnet:
     """`rpc` is "embedded", "anvil", or the URL of a development chain that is already running."""
     if rpc.startswith(("http://", "https://")):
         return Devnet(rpc, None)
+    left = _left_running(state)
+    if left is not None:
+        return left
     port = free_port()
     commands = {
         "embedded": [sys.executable, "-m", "node.chain.embedded", "--db", str(state / "chain.sqlite")],
@@ -57,8 +74,22 @@ def start_chain(state: Path, rpc: str) -> Devnet:
     # A group of its own: Ctrl-C reaches the demo alone, which then stops the chain last.
     process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
+    (state / RUNNING).write_text(json.dumps({"pid": process.pid, "url": url}))
     connect(url, wait_seconds=START_SECONDS)
-    return Devnet(url, process)
+    return Devnet(url, process.pid)
+
+
+def _left_running(state: Path) -> Devnet | None:
+    """The chain of a demo that was killed: it still holds this state, so that a second one must not."""
+    record = state / RUNNING
+    if not record.exists():
+        return None
+    left = json.loads(record.read_text())
+    command = Path(f"/proc/{left['pid']}/cmdline")
+    if not command.exists() or str(state) not in command.read_bytes().decode(errors="replace"):
+        return None
+    connect(left["url"], wait_seconds=START_SECONDS)
+    return Devnet(left["url"], left["pid"])
 
 
 def deploy(devnet: Devnet, state: Path, people: People) -> Chain:

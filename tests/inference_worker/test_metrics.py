@@ -9,7 +9,7 @@ SAMPLE = re.compile(rf"{PREFIX}[a-z_]+(\{{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*
 
 
 def test_counts_of_all_threads_add_up():
-    """SPEC 4.30"""
+    """SPEC 4.81"""
     metrics = Metrics()
     threads = [
         threading.Thread(target=lambda: [metrics.count("steps_total") for _ in range(500)]) for _ in range(8)
@@ -22,7 +22,7 @@ def test_counts_of_all_threads_add_up():
 
 
 def test_every_line_is_a_comment_or_a_sample():
-    """SPEC 4.30"""
+    """SPEC 4.81"""
     metrics = Metrics()
     metrics.count("requests_total", route="/generate", status="200")
     metrics.count("requests_total", route="/health", status="401")

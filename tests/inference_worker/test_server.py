@@ -457,7 +457,7 @@ async def test_generation_goes_on_while_an_answer_is_attributed(worker):
 
 
 async def test_metrics_count_what_was_served(worker):
-    """SPEC 4.30"""
+    """SPEC 4.81"""
     _, events = await worker.generate()
     produced = len(events[-1][1]["output_ids"])
     await worker.call("GET", "/adapters", token="wrong")

@@ -6,7 +6,7 @@ from scripts.demo_stages.console import Console
 
 
 def test_a_long_step_is_seen_to_move(monkeypatch) -> None:
-    """SPEC 0.3: a progress line never stands still for long."""
+    """SPEC 0.81: a progress line never stands still for long."""
     monkeypatch.setattr(console_module, "HEARTBEAT_SECONDS", 0.02)
     out = io.StringIO()
     console = Console(out)

@@ -6,7 +6,7 @@ from scripts.demo_stages.journal import Journal
 
 
 async def test_a_finished_step_is_not_run_again_after_a_restart(tmp_path: Path) -> None:
-    """SPEC 0.2: an interrupted demo goes on where it stopped."""
+    """SPEC 0.80: an interrupted demo goes on where it stopped."""
     runs: list[str] = []
 
     async def work() -> dict[str, int]:
