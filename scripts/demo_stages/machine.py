@@ -12,7 +12,7 @@ from node.api.server import PublicListener
 from node.blobs.encryption_key import create_encryption_key, load_encryption_key
 from node.cli.assembly import ENCRYPTION_KEY, node_of
 from node.config import Config, load_config
-from node.daemon import Core
+from node.daemon import Core, Daemon
 from node.datanet.gated import RowVault
 from node.errors import Unavailable
 from node.log import configure
@@ -29,6 +29,7 @@ WORKER_SECONDS = 120.0
 class RunningNode:
     """What the stages use of it; `reader` is the public half of its encryption key."""
 
+    daemon: Daemon
     core: Core
     vault: RowVault
     reader: bytes
@@ -79,16 +80,16 @@ async def running_node(config: Config, people: People, console: Console) -> Asyn
         core = await daemon.start()
     try:
         with console.step("worker loads the base model"):
-            await _worker_ready(core)
+            await worker_ready(core)
         listener = next(one for one in daemon.services if isinstance(one, PublicListener))
         vault = RowVault(DatanetTable(core.database), core.blobs, private)
         reader = private.public_key().public_bytes_raw()
-        yield RunningNode(core, vault, reader, f"http://127.0.0.1:{listener.port}")
+        yield RunningNode(daemon, core, vault, reader, f"http://127.0.0.1:{listener.port}")
     finally:
         await daemon.stop()
 
 
-async def _worker_ready(core: Core) -> None:
+async def worker_ready(core: Core) -> None:
     """Waits for the worker's first answer."""
     deadline = time.monotonic() + WORKER_SECONDS
     while True:

@@ -27,10 +27,11 @@ class Size:
     noise: int
     questions: int
     passes: int
+    checkpoints: int
 
 
-FULL = Size(alice=130, bob=100, copies=40, noise=50, questions=60, passes=3)
-SMALL = Size(alice=18, bob=14, copies=6, noise=8, questions=6, passes=1)
+FULL = Size(alice=130, bob=100, copies=40, noise=50, questions=60, passes=3, checkpoints=2)
+SMALL = Size(alice=18, bob=14, copies=6, noise=8, questions=6, passes=1, checkpoints=1)
 
 
 @dataclass(frozen=True)

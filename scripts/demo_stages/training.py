@@ -14,7 +14,7 @@ from scripts.demo_stages.material import Size, candidates, questions
 from scripts.demo_stages.world import World
 
 PROGRESS_SECONDS = 5.0
-RECIPE = {"rank": 8, "alpha": 16, "batch": 8, "learning_rate": "0.001", "seed": 7, "checkpoints": 2}
+RECIPE = {"rank": 8, "alpha": 16, "batch": 8, "learning_rate": "0.001", "seed": 7}
 
 
 async def train(world: World) -> dict[str, Any]:
@@ -43,7 +43,7 @@ async def _start(world: World, coordinator: TrainingCoordinator) -> str:
         version=version["version"],
         manifest=manifest_cid,
         base_fingerprint=health.base.fingerprint,
-        recipe={**RECIPE, "passes": world.size.passes},
+        recipe={**RECIPE, "passes": world.size.passes, "checkpoints": world.size.checkpoints},
         held_out=world.core.blobs.put(_held_out(world.size), "held-out questions"),
     )
     return await coordinator.start(order)
