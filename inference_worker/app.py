@@ -48,12 +48,11 @@ def run(config: WorkerConfig) -> int:
     log_to_stderr()
     if config.parent is not None:
         die_with(config.parent)
-    asyncio.run(serve(config))
-    return 0
+    return 0 if asyncio.run(serve(config)) else 1
 
 
-async def serve(config: WorkerConfig) -> None:
-    """Build, listen, say so on stdout, and drain when asked to stop."""
+async def serve(config: WorkerConfig) -> bool:
+    """Build, listen, say so on stdout, and drain when asked to stop; False if the engine ended by itself."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -64,10 +63,14 @@ async def serve(config: WorkerConfig) -> None:
         ready = {"event": "ready", "socket": str(config.socket), "profile_id": services.profile_id}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
-        await stopping.wait()
-        log.info("worker_draining")
+        asked = asyncio.create_task(stopping.wait())
+        broken = asyncio.create_task(asyncio.to_thread(services.engine.wait))
+        # A worker without its engine is worth nothing; whoever started it starts a new one.
+        await asyncio.wait({asked, broken}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("worker_draining", asked=asked.done())
         drained = await asyncio.to_thread(services.engine.close, config.drain_seconds)
         log.info("worker_stopped", drained=drained)
+        return asked.done()
 
 
 def log_to_stderr() -> None:

@@ -134,7 +134,26 @@ class Engine:
             waiting = s.waiting_count + len(self._submitted)
             return EngineLoad(s.running_count, waiting, s.reserved_positions, self._closing)
 
+    def wait(self) -> None:
+        """Return when the step loop has ended, whatever ended it."""
+        self._thread.join()
+
     def _loop(self) -> None:
+        try:
+            self._steps()
+        finally:
+            # Also when the loop itself broke: nobody may wait for an answer that cannot come.
+            with self._wake:
+                self._closing = True
+                waiting = [job for _, job in self._submitted]
+                self._submitted.clear()
+            stopping = Failed("worker_stopping", "the worker is shutting down")
+            for job in [*(live.job for live in self._live.values()), *waiting]:
+                job.emit(stopping)
+                job.on_closed()
+            self._live.clear()
+
+    def _steps(self) -> None:
         while self._take_messages():
             with self._wake:
                 plan = self._scheduler.plan()
@@ -143,8 +162,6 @@ class Engine:
             decoding = [s for s in plan.decode if s in self._live]
             if decoding:
                 self._guard(decoding, partial(self._decode_step, decoding))
-        for sequence in list(self._live):
-            self._end(sequence, Failed("worker_stopping", "the worker is shutting down"))
 
     def _guard(self, sequences: Sequence[int], run: Callable[[], None]) -> None:
         try:
@@ -227,10 +244,10 @@ class Engine:
         live = self._live.pop(sequence)
         with self._wake:
             self._scheduler.remove(sequence)
-        self._metrics.count("sequences_total", outcome=_outcome(event))
         if event is not None:
             live.job.emit(event)
         live.job.on_closed()
+        self._metrics.count("sequences_total", outcome=_outcome(event))
 
 
 def _outcome(event: Event | None) -> str:

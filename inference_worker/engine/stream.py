@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.engine.engine import Engine, GenerationJob
@@ -28,7 +29,7 @@ async def stream(
 
     def emit(event: Event) -> None:
         # A loop that is gone has nobody left to tell.
-        if not loop.is_closed():
+        with suppress(RuntimeError):
             loop.call_soon_threadsafe(events.put_nowait, event)
 
     try:

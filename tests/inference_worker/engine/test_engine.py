@@ -157,6 +157,19 @@ def test_a_step_that_raises_fails_its_request_and_no_other(engine, runner, monke
     assert isinstance(good.wait(), Finished)
 
 
+def test_a_loop_that_breaks_tells_everybody_and_takes_nothing_more(engine, monkeypatch):
+    """SPEC 4.17: no request may wait for an answer that cannot come."""
+    running = submit(engine, PROMPTS[0], max_tokens=480)
+    assert running.first.wait(WAIT_SECONDS)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    monkeypatch.setattr(engine._scheduler, "plan", lambda: 1 / 0)
+    assert running.wait().code == "worker_stopping"
+    engine.wait()
+    assert engine.load().closing and running.closed == 1
+    with pytest.raises(EngineBusy):
+        submit(engine, PROMPTS[0])
+
+
 def test_limits_are_refused_at_the_door(runner):
     """SPEC 4.24"""
     small = SchedulerLimits(running=1, waiting=2, sequence_positions=50)
