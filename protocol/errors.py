@@ -8,6 +8,8 @@ ProtocolError (a ValueError)
 ├── CidError          not one of the CIDs we accept
 ├── DagError          a UnixFS graph is corrupt, over its caps or outside the profile
 ├── ManifestError     rows, clusters or labour contradict each other
+├── TensorFileError   a weights file is not the strict safetensors we accept
+│   └── TensorFileOverCap  its header or its number of tensors is above the cap
 ├── SharesDoNotSum    parts that must make a whole do not
 ├── AttributionError  a lane or report is inconsistent
 └── SettlementError   statements cannot make one commitment
@@ -49,6 +51,20 @@ class DagError(ProtocolError):
 
 class ManifestError(ProtocolError):
     """A dataset manifest that contradicts itself."""
+
+
+class TensorFileError(ProtocolError):
+    """A weights file that no tensor library should be shown."""
+
+
+class TensorFileOverCap(TensorFileError):
+    """A weights file asks for more than its reader allows."""
+
+    def __init__(self, what: str, actual: int, cap: int) -> None:
+        super().__init__(f"{what}: {actual}, at most {cap} accepted")
+        self.what = what
+        self.actual = actual
+        self.cap = cap
 
 
 class SharesDoNotSum(ProtocolError):

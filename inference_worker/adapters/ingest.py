@@ -1,7 +1,7 @@
 """Turns the bytes of a PEFT adapter folder into checked tensors, or refuses them with a typed reason.
 
 Nothing here runs code from the adapter: no pickle, no regular expression, no PEFT loader. The native
-safetensors parser sees a file only after `tensor_file` has accepted it.
+safetensors parser sees a file only after `protocol.tensor_file` has accepted it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from inference_worker.adapters.refusals import (
     OverCap,
     PairIncomplete,
     ShapeMismatch,
+    TensorFileMalformed,
     TensorUnexpected,
     WrongBase,
 )
 from inference_worker.adapters.shape import PARENTS, BaseShape
-from inference_worker.adapters.tensor_file import TensorRange, read_header
 from protocol.canonical import parse_json
-from protocol.errors import ProtocolError
+from protocol.errors import ProtocolError, TensorFileError, TensorFileOverCap
+from protocol.tensor_file import TensorEntry, read_tensor_file
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -88,8 +89,7 @@ def ingest(files: Mapping[str, bytes], shape: BaseShape, fingerprint: str, caps:
     expected = _expected_shapes(config, shape)
     if len(expected) > 2 * caps.modules:
         raise OverCap("modules", len(expected) // 2, caps.modules)
-    ranges, _ = read_header(files[WEIGHTS_FILE], caps.header_bytes, 2 * caps.modules)
-    _check_tensors(ranges, expected)
+    _check_tensors(_entries(files[WEIGHTS_FILE], caps), expected)
     tensors = {name: t.to(torch.float32) for name, t in load_safetensors(files[WEIGHTS_FILE]).items()}
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
@@ -146,8 +146,17 @@ def _expected_shapes(config: LoraConfig, shape: BaseShape) -> dict[str, tuple[in
     return expected
 
 
-def _check_tensors(ranges: tuple[TensorRange, ...], expected: Mapping[str, tuple[int, int]]) -> None:
-    found = {tensor.name: tensor.shape for tensor in ranges}
+def _entries(weights: bytes, caps: Caps) -> tuple[TensorEntry, ...]:
+    try:
+        return read_tensor_file(weights, caps.header_bytes, 2 * caps.modules)
+    except TensorFileOverCap as error:
+        raise OverCap(f"safetensors {error.what}", error.actual, error.cap) from error
+    except TensorFileError as error:
+        raise TensorFileMalformed(str(error)) from error
+
+
+def _check_tensors(entries: tuple[TensorEntry, ...], expected: Mapping[str, tuple[int, int]]) -> None:
+    found = {tensor.name: tensor.shape for tensor in entries}
     for name in found:
         if name not in expected:
             raise TensorUnexpected(name)

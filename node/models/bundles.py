@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.blobs.store import BlobStore
-from node.models.tensor_file import TensorEntry, read_tensor_file
 from node.training.bundle import (
     CARD_FILE,
     CONFIG_FILE,
@@ -24,9 +23,12 @@ from protocol.canonical import parse_json
 from protocol.cid import Cid
 from protocol.errors import ProtocolError
 from protocol.hashing import sha256, to_hex
+from protocol.tensor_file import TensorEntry, read_tensor_file
 
 LORA_NAMES = (".lora_A.weight", ".lora_B.weight")
 MAX_RANK = 64
+MAX_HEADER_BYTES = 4 << 20
+MAX_TENSORS = 4096
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,16 @@ def verify_bundle(blobs: BlobStore, cid: Cid) -> CheckedBundle:
         raise BadBundle(
             "weights are not the manifest's", claimed=bundle.manifest.adapter_sha256, actual=actual
         )
-    tensors = read_tensor_file(weights)
+    tensors = _tensors_in(weights)
     _check_pairs(tensors, rank)
     return CheckedBundle(bundle, tensors, rank)
+
+
+def _tensors_in(weights: bytes) -> tuple[TensorEntry, ...]:
+    try:
+        return read_tensor_file(weights, MAX_HEADER_BYTES, MAX_TENSORS)
+    except ProtocolError as error:
+        raise BadBundle(f"{WEIGHTS_FILE} is malformed", reason=str(error)) from error
 
 
 def _rank_in(config: bytes) -> int:

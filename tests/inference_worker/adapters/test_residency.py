@@ -84,7 +84,6 @@ def test_adapter_above_the_whole_budget_is_refused_with_nothing_evicted():
     "module",
     [
         "adapters.residency",
-        "adapters.tensor_file",
         "adapters.lora_config",
         "engine.scheduler",
         "engine.lanes",
