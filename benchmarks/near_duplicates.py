@@ -1,8 +1,8 @@
 """How many copies escape curation: small edits of real ICD-10-CM rows, by kind of edit.
 
-Run: python -m benchmarks.near_duplicates [rows]. "Caught" means linked to the original or rejected, so that the
-copier earns nothing. The last figure is the price: official inclusion terms, which are honest other wordings
-of a code's description, that the rule links all the same.
+Run: python -m benchmarks.near_duplicates [rows]. "Caught" means linked to the original or rejected, so that
+the copier earns nothing. The last figure is the price: official inclusion terms, which are honest other
+wordings of a code's description, that the rule links all the same.
 """
 
 from __future__ import annotations

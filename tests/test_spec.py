@@ -1,4 +1,4 @@
-"""Every numbered statement of docs/SPEC.md is cited by a test, and no test cites a number that does not exist."""
+"""Every numbered statement of docs/SPEC.md is cited by a test, and no test cites one that does not exist."""
 
 import re
 from pathlib import Path

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Real adapter bundles, small: LoRA pairs written by the safetensors library, with every file a bundle has."""
+"""Real adapter bundles, small: LoRA pairs written by the safetensors library, and every file of a bundle."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,12 @@ from protocol.hashing import sha256, to_hex
 
 BASE_FINGERPRINT = "0x" + "ab" * 32
 TOKENIZER_DIGEST = "0x" + "cd" * 32
-RECIPE: dict[str, object] = {"rank": 4, "alpha": 8, "learning_rate": "0.001", "target_modules": ["q_proj", "v_proj"]}
+RECIPE: dict[str, object] = {
+    "rank": 4,
+    "alpha": 8,
+    "learning_rate": "0.001",
+    "target_modules": ["q_proj", "v_proj"],
+}
 PREFIX = "base_model.model.model.layers.0.self_attn"
 
 
@@ -26,7 +31,9 @@ def weights(rank: int = 4) -> bytes:
     return save(tensors, metadata={"format": "pt"})
 
 
-def bundle_files(manifest_cid: Cid, index_cid: Cid, changes: Mapping[str, object] | None = None) -> dict[str, bytes]:
+def bundle_files(
+    manifest_cid: Cid, index_cid: Cid, changes: Mapping[str, object] | None = None
+) -> dict[str, bytes]:
     """The four files; `changes` replaces fields of manifest.json."""
     data = weights()
     manifest = {
@@ -56,7 +63,9 @@ def put_bundle(blobs: BlobStore, files: Mapping[str, bytes]) -> Cid:
     return blobs.put(canonical_json({"files": listing}))
 
 
-def training_result(blobs: BlobStore, manifest_cid: Cid, changes: Mapping[str, object] | None = None) -> dict[str, object]:
+def training_result(
+    blobs: BlobStore, manifest_cid: Cid, changes: Mapping[str, object] | None = None
+) -> dict[str, object]:
     """A worker's result with everything behind it stored."""
     index = b"an attribution index, opaque to the node"
     index_cid = blobs.put(index)
