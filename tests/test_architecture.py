@@ -12,7 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("protocol", "node", "inference_worker")
 CHAIN = ("web3", "eth", "eth_abi", "eth_account", "eth_keys", "eth_utils", "rlp", "brownie", "solcx")
 TENSOR = ("torch", "transformers", "peft", "safetensors", "numpy")
-FORBIDDEN = {"protocol": CHAIN + TENSOR + ("aiohttp", "cryptography"), "node": TENSOR, "inference_worker": CHAIN}
+FORBIDDEN = {
+    "protocol": CHAIN + TENSOR + ("aiohttp", "cryptography"),
+    "node": TENSOR,
+    "inference_worker": CHAIN,
+}
 LINES_HARD_STOP = 400
 FUNCTION_HARD_STOP = 60
 
@@ -42,19 +46,25 @@ def test_imports_cleanly_without_the_other_half(package: str) -> None:
 def test_a_banned_import_would_be_noticed(tmp_path: Path) -> None:
     """The check above can fail: the same interpreter set-up refuses a planted import."""
     code = "import sys\nsys.modules['torch'] = None\nimport torch\n"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode != 0
 
 
 def test_layers_hold() -> None:
     """SPEC 0.1: imports point upstream, never downstream."""
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-@pytest.mark.parametrize("package", (*PACKAGES, "scripts"))
+@pytest.mark.parametrize("package", [*PACKAGES, "scripts", "benchmarks"])
 def test_modules_are_documented_and_small(package: str) -> None:
     for path in sources(package):
         text = path.read_text()
@@ -84,6 +94,9 @@ def test_contracts_import_interfaces_not_each_other() -> None:
             continue
         for line in path.read_text().splitlines():
             if line.startswith("import") and "@openzeppelin" not in line:
-                assert "/interfaces/" in line or "/libraries/" in line or path.parent.name in line or '"./' in line, (
-                    f"{path.relative_to(ROOT)}: {line}"
-                )
+                assert (
+                    "/interfaces/" in line
+                    or "/libraries/" in line
+                    or path.parent.name in line
+                    or '"./' in line
+                ), f"{path.relative_to(ROOT)}: {line}"
