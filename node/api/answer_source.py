@@ -34,11 +34,11 @@ from protocol.receipt import Receipt, output_root, prompt_digest
 from protocol.rewards import RoleAmounts, receipt_lines, split_price
 
 MAX_JSON_BYTES = 1 << 22
-IsSigner = Callable[[str, str], bool]
+WasSigner = Callable[[str, str], bool]
 
 
 class AnswerSource:
-    """Satisfies `ports.Answers` from one node's database. `is_signer(node, signer)` asks the chain."""
+    """Satisfies `ports.Answers` from one node's database. `was_signer(node, signer)` asks the chain."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class AnswerSource:
         parameters: ParameterMirror,
         sessions: Sessions,
         domain: Domain,
-        is_signer: IsSigner,
+        was_signer: WasSigner,
         publish_texts: bool,
     ) -> None:
         self._jobs = JobStore(database)
@@ -59,7 +59,7 @@ class AnswerSource:
         self._parameters = parameters
         self._sessions = sessions
         self._domain = domain
-        self._is_signer = is_signer
+        self._was_signer = was_signer
         self._publish_texts = publish_texts
 
     def find(self, request_id: bytes) -> AnswerRecord | None:
@@ -130,9 +130,9 @@ class AnswerSource:
         return Check("signature", signer == stored.signer, f"recovers to {signer}")
 
     def _check_signer(self, receipt: Receipt, stored: StoredReceipt) -> Check:
-        allowed = self._is_signer(receipt.node, stored.signer)
-        verb = "may" if allowed else "may not"
-        return Check("signer", allowed, f"{stored.signer} {verb} sign for node {receipt.node}")
+        allowed = self._was_signer(receipt.node, stored.signer)
+        verb = "signs" if allowed else "never signed"
+        return Check("signer", allowed, f"{stored.signer} {verb} for node {receipt.node}")
 
     def _check_split(self, receipt: Receipt, stored: StoredReceipt, report: AttributionReport) -> Check:
         parameters = self._parameters.at(receipt.parameters_version)

@@ -188,7 +188,7 @@ def answers_of(config: Config, core: Core) -> AnswerSource:
         core.parameters,
         core.sessions,
         domain,
-        core.staking.is_signer,
+        core.staking.was_signer,
         config.site.publish_answers,
     )
 

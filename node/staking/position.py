@@ -47,6 +47,10 @@ class Staking:
         """Whether `signer` may sign receipts for `node`."""
         return bool(self._staking.functions.isSigner(self._checksum(node), self._checksum(signer)).call())
 
+    def was_signer(self, node: str, signer: str) -> bool:
+        """Whether `signer` may sign or ever could: what it signed stays valid when it is revoked."""
+        return bool(self._staking.functions.wasSigner(self._checksum(node), self._checksum(signer)).call())
+
     def stake(self, node: str, amount: int) -> Any:
         """Bond `amount` wei behind `node`: an exact allowance, then the deposit."""
         self._transactor.send(self._token.functions.approve(self._staking.address, amount))
@@ -67,7 +71,7 @@ class Staking:
         )
 
     def claim_rewards(self, node: str) -> Any:
-        """Take this account's part of the node's staker rewards."""
+        """Take this account's own part of the node's pool."""
         return self._transactor.send(self._staking.functions.claimRewards(self._checksum(node)))
 
     def _checksum(self, address: str) -> Any:

@@ -66,3 +66,12 @@ def test_a_signer_signs_only_once_it_has_agreed(world: World, staking: Staking) 
     staking.authorise_signer(signer.address, deadline, right)
     assert staking.is_signer(node, signer.address)
     assert not staking.is_signer(world.plain("other_node"), signer.address)
+
+
+def test_what_a_signer_signed_stays_valid_when_it_is_revoked(world: World, staking: Staking) -> None:
+    """SPEC 6.50"""
+    node, signer = world.plain("node"), world.plain("challenger")
+    assert not staking.was_signer(node, signer)
+    world.authorize("node", "challenger")
+    world.send(world.staking.functions.revokeSigner(world.checksum(signer)), "node")
+    assert staking.was_signer(node, signer) and not staking.is_signer(node, signer)
