@@ -59,7 +59,6 @@ class Claims:
         self._chain = chain
         self._settlement = chain.contract("EpochSettlement")
         self._distributor = chain.contract("RewardDistributor")
-        self._staking = chain.contract("NodeStaking")
         self._transactor = transactor
         self._epochs = epochs
         self._records = records
@@ -112,10 +111,6 @@ class Claims:
         failpoint("reward.claim_sent")
         log.info("stakers_rewarded", node=node, amount=open_amount)
         return open_amount
-
-    def claim_staking_rewards(self, node: Address) -> Any:
-        """Take this account's own part of a node's pool."""
-        return self._transactor.send(self._staking.functions.claimRewards(self._checksum(node)))
 
     def _final(self) -> Commitment | None:
         epoch, cum_root, _ = self._settlement.functions.latestFinal().call()

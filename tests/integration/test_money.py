@@ -69,7 +69,7 @@ async def test_stakers_take_the_parts_of_their_stakes(node: Node) -> None:
     assert abs(operator.pending_rewards - paid * operator.staked // operator.node_total) <= 1
     assert abs(staker.pending_rewards - paid * staker.staked // staker.node_total) <= 1
     before = node.world.balance(node.core.node)
-    await asyncio.to_thread(node.core.claims.claim_staking_rewards, node.core.node)
+    await asyncio.to_thread(node.core.staking.claim_rewards, node.core.node)
     assert node.world.balance(node.core.node) - before == operator.pending_rewards
 
 
