@@ -7,7 +7,7 @@ cumulatively, so nothing is lost or made.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 
 from protocol.attribution import AttributionReport
 from protocol.errors import EncodingError, SettlementError, SharesDoNotSum
@@ -65,6 +65,12 @@ class RoleAmounts:
     operator: int
     stakers: int
     data: int
+
+    @property
+    def named(self) -> tuple[tuple[str, int], ...]:
+        """Each role in words with its amount, in the order in which the price is rounded."""
+        names = (field.name.replace("_", " ") for field in fields(self))
+        return tuple(zip(names, astuple(self), strict=True))
 
 
 def split_price(price: int, split: Split) -> RoleAmounts:

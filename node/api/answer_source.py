@@ -4,7 +4,6 @@ Reads the database, the blobs and the mirrored parameters; it changes nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import astuple, fields
 
 from node.api.ports import AnswerRecord, Check, Part, RowView, Span
 from node.attribution.attributor import Versions
@@ -31,7 +30,7 @@ from protocol.errors import ProtocolError
 from protocol.manifest import Manifest, decode_row
 from protocol.pricing import price
 from protocol.receipt import Receipt, output_root, prompt_digest
-from protocol.rewards import RoleAmounts, receipt_lines, split_price
+from protocol.rewards import receipt_lines, split_price
 
 MAX_JSON_BYTES = 1 << 22
 WasSigner = Callable[[str, str], bool]
@@ -116,6 +115,7 @@ class AnswerSource:
             self._check_signature(receipt, stored),
             self._check_signer(receipt, stored),
             _equal("attribution root", receipt.attribution_root, attribution_root(report, keccak)),
+            _equal("attribution method", receipt.method_id, report.method_id),
             *_check_answer(receipt, job),
             self._check_split(receipt, stored, report),
         )
@@ -143,8 +143,7 @@ class AnswerSource:
 
     def _roles(self, receipt: Receipt) -> tuple[Part, ...]:
         amounts = split_price(receipt.price, self._parameters.at(receipt.parameters_version).split)
-        names = (field.name.replace("_", " ") for field in fields(RoleAmounts))
-        return tuple(Part(name, amount) for name, amount in zip(names, astuple(amounts), strict=True))
+        return tuple(Part(name, amount) for name, amount in amounts.named)
 
     def _rows(
         self, model: ServedModel, report: AttributionReport | None, spans: tuple[Span, ...]

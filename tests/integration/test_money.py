@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from node.chain.keccak import keccak
+from node.chain.signer import recover_receipt
+from node.errors import InvalidInput
 from node.receipts.issuer import stored_receipt
 from node.receipts.log import stored_report, stored_terms
-from node.receipts.verify import verify_receipt
 from node.settlement.statements import Payable, build_statement
 from node.store.epochs import EpochStore
+from protocol.attribution import attribution_root
 from protocol.epoch import statement_root
 from protocol.epoch_json import encode_statement
 from protocol.parameters import BURN_ACCOUNT
@@ -95,16 +97,13 @@ async def test_anyone_can_check_a_receipt_and_the_chain_agrees(node: Node) -> No
     record = node.core.receipts.record(stored.request_id)
     assert record is not None
     assert record.signature is not None
-    verdict = verify_receipt(
-        record.receipt, record.signature, record.report, node.world.receipts_domain, keccak
-    )
-    assert verdict.report_matches
-    assert verdict.signer == node.world.receipt_signer.address
-    assert await asyncio.to_thread(node.core.staking.is_signer, node.core.node, str(verdict.signer))
-    forged = verify_receipt(
-        record.receipt, record.signature[:-1] + b"\x00", record.report, node.world.receipts_domain, keccak
-    )
-    assert forged.signer is None
+    signer = recover_receipt(record.receipt, record.signature, node.world.receipts_domain)
+    assert signer == node.world.receipt_signer.address
+    assert await asyncio.to_thread(node.core.staking.is_signer, node.core.node, signer)
+    assert attribution_root(record.report, keccak) == record.receipt.attribution_root
+    assert record.report.method_id == record.receipt.method_id
+    with pytest.raises(InvalidInput):
+        recover_receipt(record.receipt, record.signature[:-1] + b"\x00", node.world.receipts_domain)
 
 
 async def test_money_that_others_left_behind_is_rolled_over_and_still_paid(node: Node) -> None:
