@@ -5,7 +5,7 @@ Reads the database, the blobs and the mirrored parameters; it changes nothing.
 
 from collections.abc import Callable
 
-from node.api.ports import AnswerRecord, Check, Part, RowView, Span
+from node.api.ports import AnswerRecord, Check, Part, RowView
 from node.attribution.attributor import Versions
 from node.blobs.store import BlobStore
 from node.chain.keccak import keccak
@@ -14,7 +14,7 @@ from node.errors import NotFound, OpenLedgerError
 from node.governance.parameters import ParameterMirror
 from node.payments.session import Sessions, Unauthenticated
 from node.receipts.issuer import stored_receipt
-from node.receipts.log import stored_report, stored_terms
+from node.receipts.log import stored_report, stored_spans, stored_terms
 from node.serving.answer import Answer
 from node.serving.model import ServedModel
 from node.serving.order import Order
@@ -23,7 +23,6 @@ from node.store.jobs import JobStore, StoredJob
 from node.store.overview import OverviewStore
 from node.store.receipts import ReceiptStore, StoredReceipt
 from protocol.attribution import AttributionReport, attribution_root
-from protocol.canonical import parse_json
 from protocol.cid import parse_cid
 from protocol.eip712 import Domain
 from protocol.errors import ProtocolError
@@ -31,8 +30,8 @@ from protocol.manifest import Manifest, decode_row
 from protocol.pricing import price
 from protocol.receipt import Receipt, output_root, prompt_digest
 from protocol.rewards import receipt_lines, split_price
+from protocol.spans import Match
 
-MAX_JSON_BYTES = 1 << 22
 WasSigner = Callable[[str, str], bool]
 
 
@@ -71,7 +70,7 @@ class AnswerSource:
         stored = self._receipts.find(request_id)
         receipt = stored_receipt(stored) if stored is not None else None
         report = stored_report(stored) if stored is not None else None
-        spans = spans_of(stored) if stored is not None else ()
+        spans = stored_spans(stored) if stored is not None else ()
         epoch, state = self.settlement(receipt) if receipt is not None else (None, "owed")
         return AnswerRecord(
             request_id=request_id,
@@ -146,7 +145,7 @@ class AnswerSource:
         return tuple(Part(name, amount) for name, amount in amounts.named)
 
     def _rows(
-        self, model: ServedModel, report: AttributionReport | None, spans: tuple[Span, ...]
+        self, model: ServedModel, report: AttributionReport | None, spans: tuple[Match, ...]
     ) -> tuple[RowView, ...]:
         if report is None or model.manifest_cid is None:
             return ()
@@ -164,13 +163,6 @@ class AnswerSource:
             # The row's share stands without its bytes; this node may not hold them any more.
             return RowView(index, row.owner, "", "", False)
         return RowView(index, row.owner, text.prompt, text.completion, False)
-
-
-def spans_of(stored: StoredReceipt) -> tuple[Span, ...]:
-    """The spans shown beside an answer; none where attribution gave a reason instead."""
-    evidence = _parsed(stored.evidence)
-    spans = evidence.get("spans", []) if isinstance(evidence, dict) else []
-    return tuple(Span(*map(int, span)) for span in spans)
 
 
 def prompt_of(order: Order) -> str:
@@ -203,7 +195,3 @@ def _check_answer(receipt: Receipt, job: StoredJob) -> tuple[Check, ...]:
 
 def _equal(name: str, stated: bytes, recomputed: bytes) -> Check:
     return Check(name, stated == recomputed, f"stated 0x{stated.hex()}, recomputed 0x{recomputed.hex()}")
-
-
-def _parsed(text: str) -> object:
-    return parse_json(text.encode("utf-8"), MAX_JSON_BYTES)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from node.api.ports import Span
+from protocol.spans import Match
 
 WEI = 10**18
 COLOURS = 8
@@ -101,7 +101,7 @@ class Run:
     row: int | None
 
 
-def runs(token_texts: Sequence[str], spans: Sequence[Span]) -> tuple[Run, ...]:
+def runs(token_texts: Sequence[str], spans: Sequence[Match]) -> tuple[Run, ...]:
     """The answer cut where attribution changes. Joined, the texts are the answer again.
 
     A token that two spans cover belongs to the longer, then to the earlier one, as in the span rule. Spans

@@ -13,6 +13,7 @@ from node.pipeline import Admission, InferenceRequest
 from node.serving.live import Finished, Token
 from protocol.attribution import AttributionReport
 from protocol.receipt import Receipt
+from protocol.spans import Match
 
 
 class Pipeline(Protocol):
@@ -70,16 +71,6 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
-class Span:
-    """Output tokens [start, start + length) are also tokens of `row`, from its token `row_start` on."""
-
-    start: int
-    length: int
-    row: int
-    row_start: int
-
-
-@dataclass(frozen=True)
 class RowView:
     """A datapoint as it may be shown. The texts of a gated row are empty."""
 
@@ -112,7 +103,7 @@ class AnswerRecord:
     finish_reason: str
     prompt: str
     token_texts: tuple[str, ...]
-    spans: tuple[Span, ...]
+    spans: tuple[Match, ...]
     rows: tuple[RowView, ...]
     receipt: Receipt | None
     signature: bytes | None

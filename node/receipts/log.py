@@ -18,18 +18,9 @@ from protocol.canonical import parse_json
 from protocol.epoch_json import report_from_json
 from protocol.receipt import Receipt
 from protocol.rewards import Terms
+from protocol.spans import Match
 
 MAX_STORED_BYTES = 1 << 28
-
-
-@dataclass(frozen=True)
-class Span:
-    """Output tokens [start, start + length) stand in a row from `row_start` on."""
-
-    start: int
-    length: int
-    row: int
-    row_start: int
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class AnswerRecord:
     signature: bytes | None
     report: AttributionReport
     terms: Terms
-    spans: tuple[Span, ...]
+    spans: tuple[Match, ...]
     token_texts: tuple[str, ...]
     reason: str | None
     model: str
@@ -71,10 +62,6 @@ class ReceiptLog:
         """Newest first; `before` is (issued_at, request_id) of the last record already seen."""
         return tuple(self._record(stored) for stored in self._receipts.page(limit, before, channel_id))
 
-    def by_account(self, account: str, limit: int) -> tuple[Accrual, ...]:
-        """What an account accrued by which answers, newest first."""
-        return self._receipts.accruals_by(account, limit)
-
     def totals(self) -> tuple[int, int]:
         """How many receipts there are, and the wei they add up to."""
         return self._receipts.totals()
@@ -88,7 +75,7 @@ class ReceiptLog:
             signature=stored.signature,
             report=stored_report(stored),
             terms=stored_terms(stored),
-            spans=tuple(Span(*span) for span in evidence.get("spans", ())),
+            spans=stored_spans(stored),
             token_texts=tuple(evidence.get("tokenTexts", ())),
             reason=evidence.get("reason"),
             model=ServedModel.from_json(job.model_json).name,
@@ -106,6 +93,11 @@ def stored_report(stored: StoredReceipt) -> AttributionReport:
 def stored_terms(stored: StoredReceipt) -> Terms:
     """The terms that a row holds."""
     return terms_from_json(_object(stored.terms))
+
+
+def stored_spans(stored: StoredReceipt) -> tuple[Match, ...]:
+    """The spans shown beside an answer; none where attribution gave a reason instead."""
+    return tuple(Match(*span) for span in _object(stored.evidence).get("spans", ()))
 
 
 def _object(text: str) -> dict[str, Any]:

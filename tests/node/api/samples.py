@@ -1,8 +1,6 @@
 """One answer with everything attached, built by the protocol's own functions so that its numbers agree."""
 
-from dataclasses import astuple, fields
-
-from node.api.ports import AnswerRecord, Part, RowView, Span
+from node.api.ports import AnswerRecord, Part, RowView
 from node.api.site_data import (
     AnswerSummary,
     EarnedLine,
@@ -23,7 +21,8 @@ from protocol.attribution import AttributionReport, Entry, Lane, attribution_roo
 from protocol.parameters import BURN_ACCOUNT, DEFAULTS
 from protocol.pricing import Rates, price
 from protocol.receipt import Receipt, output_root
-from protocol.rewards import RoleAmounts, Terms, receipt_lines, split_price, stakers_account
+from protocol.rewards import Terms, receipt_lines, split_price, stakers_account
+from protocol.spans import Match
 from protocol.types import Address
 
 NOW = 1_800_000_000
@@ -54,7 +53,7 @@ TEXTS = (
     " complications",
     ".",
 )
-SPANS = (Span(0, 4, 4, 0), Span(5, 7, 17, 3))
+SPANS = (Match(0, 4, 4, 0), Match(5, 7, 17, 3))
 ROWS = (
     RowView(4, ADA, "Type 2 diabetes mellitus without complications", "E11.9", False),
     RowView(
@@ -108,10 +107,7 @@ TERMS = Terms(
     coverage=((ADA, 600_000), (BO, 400_000)),
 )
 LINES = receipt_lines(RECEIPT, COST, REPORT, TERMS, DEFAULTS)
-ROLES = tuple(
-    Part(field.name.replace("_", " "), amount)
-    for field, amount in zip(fields(RoleAmounts), astuple(split_price(COST, DEFAULTS.split)), strict=True)
-)
+ROLES = tuple(Part(name, amount) for name, amount in split_price(COST, DEFAULTS.split).named)
 RECORD = AnswerRecord(
     request_id=REQUEST_ID,
     model="icd10-coder",

@@ -20,7 +20,7 @@ from node.api.display import (
     short,
     utc,
 )
-from node.api.ports import Span
+from protocol.spans import Match
 
 WEI = st.integers(0, 10**30)
 
@@ -63,12 +63,12 @@ def test_a_bar_has_no_gap_and_ends_at_its_end(parts: list[tuple[str, int, int]])
 
 TEXT = st.lists(st.text(alphabet="ab 1.é漢😀", max_size=4), max_size=12)
 SPANS = st.lists(
-    st.builds(Span, st.integers(0, 12), st.integers(1, 12), st.integers(0, 3), st.just(0)), max_size=6
+    st.builds(Match, st.integers(0, 12), st.integers(1, 12), st.integers(0, 3), st.just(0)), max_size=6
 )
 
 
 @given(TEXT, SPANS)
-def test_marking_loses_and_doubles_nothing(texts: list[str], spans: list[Span]) -> None:
+def test_marking_loses_and_doubles_nothing(texts: list[str], spans: list[Match]) -> None:
     """SPEC 10.3"""
     found = runs(texts, spans)
     assert "".join(run.text for run in found) == "".join(texts)
@@ -80,19 +80,19 @@ def test_marking_loses_and_doubles_nothing(texts: list[str], spans: list[Span]) 
 def test_marks_begin_and_end_at_whole_words() -> None:
     """SPEC 10.3"""
     texts = (" type", " dia", "betes", " mell", "itus")
-    found = runs(texts, (Span(0, 2, 7, 0),))
+    found = runs(texts, (Match(0, 2, 7, 0),))
     assert [(run.text, run.row) for run in found] == [(" ", None), ("type", 7), (" diabetes mellitus", None)]
 
 
 def test_the_longer_span_has_a_token_that_both_cover() -> None:
     """SPEC 10.3"""
-    found = runs(("a ", "b ", "c ", "d"), (Span(0, 2, 1, 0), Span(1, 3, 2, 0)))
+    found = runs(("a ", "b ", "c ", "d"), (Match(0, 2, 1, 0), Match(1, 3, 2, 0)))
     assert [(run.text, run.row) for run in found] == [("a ", 1), ("b c d", 2)]
 
 
 def test_a_span_that_is_part_of_a_word_stays_visible() -> None:
     """SPEC 10.3"""
-    assert [run.row for run in runs(("x", "y", "z"), (Span(1, 1, 5, 0),))] == [None, 5, None]
+    assert [run.row for run in runs(("x", "y", "z"), (Match(1, 1, 5, 0),))] == [None, 5, None]
 
 
 def test_small_things_read_well() -> None:
