@@ -7,6 +7,9 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 export ETH_HASH_BACKEND ?= pysha3
 
+# Training may use the whole machine; tests share it.
+demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
+
 .PHONY: help setup demo demo-anvil test test-full check fmt lint types layers drift vectors artifacts lock bench clean
 
 help: ## list the targets
@@ -56,7 +59,7 @@ lock: ## regenerate requirements/lock.txt from what .venv holds
 	@scripts/lock.sh
 
 bench: setup ## multi-LoRA throughput beside PEFT, in one run
-	@$(PY) benchmarks/multi_lora.py
+	@$(PY) -m benchmarks.multi_lora
 
 clean: ## remove the demo's state and caches (not the environments)
 	@rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* coverage.xml build

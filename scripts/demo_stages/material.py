@@ -13,7 +13,7 @@ from protocol.manifest import Row
 
 SEED = "openledger-demo"
 DIABETES = ("E08", "E09", "E10", "E11", "E13")
-VASCULAR = ("I60", "I61", "I63", "I67", "I69", "I70")
+SEQUELAE = ("I69",)
 WORD_SWAPS = {"with": "having", "without": "lacking", "unspecified": "not specified", "other": "further"}
 
 
@@ -30,7 +30,7 @@ class Size:
     checkpoints: int
 
 
-FULL = Size(alice=130, bob=100, copies=40, noise=50, questions=60, passes=3, checkpoints=2)
+FULL = Size(alice=220, bob=150, copies=40, noise=50, questions=60, passes=4, checkpoints=2)
 SMALL = Size(alice=18, bob=14, copies=6, noise=8, questions=6, passes=1, checkpoints=1)
 
 
@@ -46,7 +46,7 @@ class Question:
 def contributions(size: Size) -> Mapping[str, tuple[Row, ...]]:
     """Rows by contributor, in the order in which they are sent."""
     alice = tuple(row_of(code) for code in _codes(DIABETES, size.alice))
-    bob = tuple(row_of(code) for code in _codes(VASCULAR, size.bob))
+    bob = tuple(row_of(code) for code in _codes(SEQUELAE, size.bob))
     return {
         "alice": alice,
         "bob": bob,
@@ -59,7 +59,7 @@ def questions(size: Size) -> tuple[Question, ...]:
     """Held-out questions, half from each specialist's chapter, none of them ever sent as a row."""
     half = size.questions // 2
     found = []
-    for owner, prefixes, sent in (("alice", DIABETES, size.alice), ("bob", VASCULAR, size.bob)):
+    for owner, prefixes, sent in (("alice", DIABETES, size.alice), ("bob", SEQUELAE, size.bob)):
         for code in select_codes(sent + half, SEED, prefixes)[sent:]:
             row = row_of(code)
             found.append(Question(row.prompt, row.completion, owner))
@@ -71,7 +71,7 @@ def candidates(size: Size) -> tuple[Row, ...]:
     half = size.questions // 2
     spread = [
         *select_codes(size.alice + half, SEED, DIABETES),
-        *select_codes(size.bob + half, SEED, VASCULAR),
+        *select_codes(size.bob + half, SEED, SEQUELAE),
     ]
     return tuple(row_of(code) for code in spread)
 

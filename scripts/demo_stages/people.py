@@ -31,7 +31,7 @@ class Role:
 
 ROLES: Mapping[str, Role] = {
     "alice": Role("specialist in diabetes codes"),
-    "bob": Role("specialist in vascular codes, whose rows are gated"),
+    "bob": Role("specialist in codes of stroke sequelae, whose rows are gated"),
     "carol": Role("copies Alice's rows with small edits"),
     "dave": Role("sends noise"),
     "erin": Role("curator of the Datanet"),

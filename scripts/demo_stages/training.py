@@ -14,7 +14,7 @@ from scripts.demo_stages.material import Size, candidates, questions
 from scripts.demo_stages.world import World
 
 PROGRESS_SECONDS = 5.0
-RECIPE = {"rank": 8, "alpha": 16, "batch": 8, "learning_rate": "0.001", "seed": 7}
+RECIPE = {"rank": 8, "alpha": 16, "batch": 8, "learning_rate": "0.002", "seed": 7}
 
 
 async def train(world: World) -> dict[str, Any]:
