@@ -4,8 +4,6 @@ import click
 
 from node.cli.session import Session, json_option
 
-STATUS = ("none", "active", "retired", "revoked")
-
 
 @click.group("model")
 def group() -> None:
@@ -28,7 +26,13 @@ def _line(number: int, record: dict[str, object]) -> dict[str, object]:
     terms = record["terms"]
     assert isinstance(terms, dict)
     shown = {name: terms[name] for name in ("name", "datanetVersionKey", "inRate", "outRate", "fixedPrice")}
-    return {"id": number, "owner": record["owner"], "status": record["status"], **shown}
+    return {"id": number, "owner": record["owner"], "status": _status(record), **shown}
+
+
+def _status(record: dict[str, object]) -> str:
+    from node.models.contracts import ModelStatus
+
+    return ModelStatus(int(str(record["status"]))).name.lower()
 
 
 @group.command("show")
@@ -46,4 +50,4 @@ def show(session: Session, model: int) -> None:
     record = record_of(registry, "getModel", model)
     terms = record.pop("terms")
     assert isinstance(terms, dict)
-    session.show({"id": model, **record, **terms})
+    session.show({"id": model, **record, "status": _status(record), **terms})

@@ -13,11 +13,14 @@ import pytest
 
 from node.cli.access import open_chain
 from node.config import load_config
+from node.models.contracts import ModelStatus
+from protocol.cid import cid_of_raw
 from tests.node.cli.conftest import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]
 OPEN = 10**18
 OPERATOR = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+BUNDLE = cid_of_raw(b"a bundle")
 PAYER = "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc"
 
 
@@ -86,6 +89,20 @@ def test_an_empty_registry_lists_nothing_and_shows_nothing(online: Terminal, nou
     """SPEC 0.68"""
     assert online.json(noun, "list") == []
     assert online.run(noun, "show", "1").exit_code == 3
+
+
+def test_a_models_status_is_told_in_words(online: Terminal) -> None:
+    """SPEC 0.68"""
+    registry = contract(online, "ModelRegistry")
+    owner = {"from": registry.w3.eth.accounts[1]}
+    registry.functions.registerBase(b"\x0f" * 32, b"\x0e" * 32, BUNDLE.binary).transact(owner)
+    base = registry.functions.baseIdOf(b"\x0f" * 32).call()
+    terms = ("coder", base, 0, BUNDLE.binary, b"\x01" * 32, b"\x02" * 32, 1, 2, 3, [], [], 8)
+    registry.functions.registerModel(terms).transact(owner)
+    (listed,) = online.json("model", "list")
+    assert (listed["name"], listed["owner"], listed["status"]) == ("coder", OPERATOR, "active")
+    registry.functions.setStatus(listed["id"], ModelStatus.PAUSED).transact(owner)
+    assert online.json("model", "show", str(listed["id"]))["status"] == "paused"
 
 
 def test_the_chain_shows_its_contracts(online: Terminal) -> None:
