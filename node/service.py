@@ -35,7 +35,7 @@ def backoff_seconds(interval: float, failures: int) -> float:
 
 
 class Loop:
-    """A service that runs `step` every `interval` seconds, and at once after `wake`."""
+    """A service that runs `step` with pauses of `interval` seconds between steps."""
 
     def __init__(
         self,
@@ -48,7 +48,6 @@ class Loop:
         self._step = step
         self._interval = interval
         self._on_failure = on_failure
-        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.failures = 0
         self.last_error: str | None = None
@@ -70,19 +69,10 @@ class Loop:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def wake(self) -> None:
-        """Asks for a step now. Call from the event loop's thread."""
-        self._wake.set()
-
     async def _run(self) -> None:
         while True:
-            self._wake.clear()
             await self._step_once()
-            pause = backoff_seconds(self._interval, self.failures)
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                continue
+            await asyncio.sleep(backoff_seconds(self._interval, self.failures))
 
     async def _step_once(self) -> None:
         try:

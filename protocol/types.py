@@ -7,16 +7,9 @@ from protocol.errors import EncodingError
 
 Address = NewType("Address", str)
 """0x and 40 lower-case hex digits; checksums exist only at the chain's border."""
-Ppm = NewType("Ppm", int)
-"""Parts per million of one whole, TOTAL_PPM in all."""
-Wei = NewType("Wei", int)
-"""Base units of OPEN, at most MAX_WEI."""
 DatanetId = NewType("DatanetId", int)
 Version = NewType("Version", int)
 """Version of a Datanet, counted from 1 within it; 0 says "none"."""
-ModelId = NewType("ModelId", int)
-RowIndex = NewType("RowIndex", int)
-"""Place of a row in its version's manifest, from 0."""
 EpochNumber = NewType("EpochNumber", int)
 
 TOTAL_PPM = 1_000_000

@@ -13,7 +13,6 @@ from protocol.dagpb import DIRECTORY, FILE, Link, Node, decode_node, encode_node
 from protocol.errors import DagError
 from protocol.hashing import sha256
 
-PROFILE = "ol-1"
 CHUNK_BYTES = 1 << 20
 MAX_LINKS = 174
 MAX_BLOCK_BYTES = 2 << 20

@@ -6,7 +6,6 @@ sha256.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import shutil
 import zipfile
@@ -76,12 +75,3 @@ def tensors_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
         seen.add(value.data_ptr())
         kept[name] = value.detach().to(torch.float32).contiguous()
     return kept
-
-
-def weights_digest(tensors: dict[str, torch.Tensor]) -> str:
-    """sha256 over names and raw bytes, to tell two conversions apart."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()

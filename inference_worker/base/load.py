@@ -40,13 +40,16 @@ def load_base(folder: Path | str, device: str = "cpu", verify: bool = True) -> B
     record = read_record(folder)
     if verify:
         check_files(folder, record)
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     model = AutoModelForCausalLM.from_pretrained(
         str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32
     )
     model.eval().requires_grad_(False).to(device)
     return Base(
-        model, tokenizer, str(record["fingerprint"]), str(record["tokenizer_digest"]), str(record["name"])
+        model,
+        load_tokenizer(folder),
+        str(record["fingerprint"]),
+        str(record["tokenizer_digest"]),
+        str(record["name"]),
     )
 
 

@@ -36,8 +36,3 @@ class KvCache:
     def advance(self, positions: int) -> None:
         """Count positions that every layer has written."""
         self.length += positions
-
-
-def bytes_per_token(shape: BaseShape) -> int:
-    """Bytes of keys and values of one position, fp32."""
-    return 2 * shape.layers * shape.kv_heads * shape.head_dim * 4

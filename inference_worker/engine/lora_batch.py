@@ -95,7 +95,6 @@ class _Arena:
     """Lanes of one layout: a (lanes, floats) tensor that grows by doubling, and what each lane holds."""
 
     def __init__(self, layout: Layout, shape: BaseShape) -> None:
-        self._layout, self._shape = layout, shape
         self._floats = slices_of(layout, shape)[1]
         self._blobs = torch.empty(0, self._floats)
         self._held: list[str | None] = []

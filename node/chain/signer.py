@@ -106,11 +106,6 @@ def recover_receipt(receipt: Receipt, signature: bytes, domain: Domain) -> Addre
     return recover_digest(receipt_digest(receipt, domain), signature)
 
 
-def recover_voucher(voucher: Voucher, signature: bytes, domain: Domain) -> Address:
-    """Who signed a voucher."""
-    return recover_digest(voucher_digest(voucher, domain), signature)
-
-
 def _checked(digest: bytes) -> bytes:
     if len(digest) != DIGEST_BYTES:
         raise InvalidInput("a digest has 32 bytes", size=len(digest))

@@ -77,11 +77,6 @@ class DatanetContracts:
         call = self._registry.functions.createDatanet(name, _word(kind), gated, licence, metadata.binary)
         return int(self._event(call, self._registry.events.DatanetCreated())["id"])
 
-    def set_curator(self, datanet: int, account: Address, allowed: bool) -> None:
-        """Let an account curate, or stop it; the Datanet's owner only."""
-        checksummed = self._chain.web3.to_checksum_address(account)
-        self._transactor.send(self._registry.functions.setCurator(datanet, checksummed, allowed))
-
     def datanet(self, datanet: int) -> DatanetTerms:
         """A Datanet's terms."""
         found = self._chain.call(self._registry.functions.getDatanet(datanet))
@@ -92,10 +87,6 @@ class DatanetContracts:
 
     def datanet_count(self) -> int:
         return int(self._chain.call(self._registry.functions.datanetCount()))
-
-    def is_curator(self, datanet: int, account: Address) -> bool:
-        checksummed = self._chain.web3.to_checksum_address(account)
-        return bool(self._chain.call(self._registry.functions.isCurator(datanet, checksummed)))
 
     def submit(self, datanet: int, root: bytes, row_count: int, batch: Cid) -> int:
         """Offer a batch; return the contribution's id."""

@@ -28,7 +28,6 @@ log = structlog.get_logger(component="models")
 UNKNOWN_NAME = "ModelRegistryUnknownName"
 MAX_NAME_CHARS = 64
 MAX_VERSION = 2**64 - 1
-ZERO_DIGEST = bytes(32)
 
 
 @dataclass(frozen=True)

@@ -71,11 +71,6 @@ def anything(value: Any) -> Any:
     return value
 
 
-def optional(parser: Parser) -> Parser:
-    """A parser that lets null pass as None."""
-    return lambda value: None if value is None else parser(value)
-
-
 BlockRef = str | int | bytes
 
 

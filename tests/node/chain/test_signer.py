@@ -14,7 +14,6 @@ from node.chain.signer import (
     receipt_digest,
     recover_digest,
     recover_receipt,
-    recover_voucher,
     sign_digest,
     signer_of,
     staking_domain,
@@ -167,7 +166,7 @@ def test_a_signature_holds_for_one_domain_only() -> None:
     ):
         assert recover_receipt(receipt(), signature, elsewhere) != signer.address
     voucher_signature = signer.sign_voucher(VOUCHER, here)
-    assert recover_voucher(VOUCHER, voucher_signature, here) == signer.address
+    assert recover_digest(voucher_digest(VOUCHER, here), voucher_signature) == signer.address
 
 
 def test_an_authorisation_binds_node_signer_and_deadline() -> None:
