@@ -29,18 +29,6 @@ OFFLINE_SETTINGS: dict[str, object] = {
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "node.sqlite")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def blobs(database: Database) -> BlobStore:
-    return BlobStore(BlockTable(database))
-
-
-@pytest.fixture
 def other_blobs(tmp_path: Path) -> Iterator[BlobStore]:
     opened = open_database(tmp_path / "other.sqlite")
     yield BlobStore(BlockTable(opened))

@@ -1,7 +1,5 @@
 """The follower: its tables equal a fresh index after any reorganisation it can undo; deeper it halts."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,13 +47,6 @@ class Balances:
         return [
             tuple(row) for row in self.database.execute("SELECT * FROM movements ORDER BY block, position")
         ]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "node.sqlite")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

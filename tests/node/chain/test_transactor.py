@@ -1,8 +1,7 @@
 """The transactor against a chain that behaves, and one that loses replies, forgets and reorganises."""
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from node.chain.rpc import Chain
 from node.chain.transactor import SendPolicy, TransactionPending, TransactionRefused, Transactor
 from node.errors import ChainReverted, ChainUnreachable
-from node.store.database import Database, open_database
+from node.store.database import Database
 from node.store.transactions import TransactionStore
 from tests.node.chain.support import LocalDevnet, LocalProvider, chain_with_token
 
@@ -46,13 +45,6 @@ class FaultyProvider(LocalProvider):
             return {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "nonce too low"}}
         assert "result" in answer
         raise ChainUnreachable("connection reset")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "node.sqlite")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

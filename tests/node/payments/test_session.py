@@ -9,14 +9,9 @@ from node.chain.signer import signer_of
 from node.errors import IntegrityError
 from node.payments.session import KEY_PREFIX, Sessions, Unauthenticated, load_or_create_secret
 from node.store.channels import ChannelStore
-from node.store.database import Database, open_database
+from node.store.database import Database
 
 CHANNEL = b"\7" * 32
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "node.sqlite")
 
 
 def test_a_key_opens_its_own_session_until_it_is_revoked(database: Database) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,11 +51,6 @@ def draft(number: int, price: int = 100, channel: bytes = CHANNEL) -> Draft:
 
 def issuer(database: Database, key: bytes = b"\1" * 32, now: int = 2_000) -> Issuer:
     return Issuer(database, DOMAIN, signer_of(key), NODE, keccak, lambda: now)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "node.sqlite")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)

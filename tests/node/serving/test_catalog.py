@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -30,13 +29,6 @@ RATES = Rates(10**18 + 1, 2 * 10**18, 3)
 def world() -> Iterator[World]:
     with running_world() as started:
         yield started
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "node.sqlite")
-    yield opened
-    opened.close()
 
 
 class Shop:

@@ -2,20 +2,11 @@
 
 import hashlib
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from node.store.blocks import BlockTable, CorruptBlock, MissingBlock
-from node.store.database import Database, open_database
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "node.sqlite")
-    yield opened
-    opened.close()
+from node.store.database import Database
 
 
 @pytest.fixture

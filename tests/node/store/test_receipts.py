@@ -1,12 +1,11 @@
 """Receipts on disk: one per request, one per place, one digest for ever."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from node.errors import NotFound
-from node.store.database import Database, open_database
+from node.store.database import Database
 from node.store.receipts import ReceiptConflict, ReceiptStore, StoredReceipt
 
 CHANNEL = b"\2" * 32
@@ -19,11 +18,6 @@ def receipt(number: int, **changes: object) -> StoredReceipt:
         2**200, 10**30, seq * 10**30, 100 + seq, "{}", "{}", "{}", "{}",
     )  # fmt: skip
     return replace(plain, **changes)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "node.sqlite")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Nodes whose worker is played by a recorded script of statuses, and real bundle files."""
+"""A node's database file and its blob store, real and empty."""
 
 from collections.abc import Iterator
 from pathlib import Path
