@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -12,11 +11,8 @@ from node.api.connections import GuardedSite, guard_of
 from node.api.limits import InFlight
 from node.api.parameters import Limits
 from node.api.ports import Answers, Chain, Health, Models, Network, Pipeline
-from node.api.problems import Problem, problem_of, response_of
-from node.errors import OpenLedgerError
+from node.api.problems import Problem, answer_problems
 from node.metrics import Registry
-
-log = structlog.get_logger(component="api")
 
 MAX_HEADER_BYTES = 8190
 MAX_HEADERS = 64
@@ -64,7 +60,8 @@ class ApiSettings:
 def build_app(parts: Parts, settings: ApiSettings) -> web.Application:
     """The application without the pages; `node.api.site` adds those."""
     app = web.Application(
-        middlewares=[_guarded, _counted, _problems, _known_host], client_max_size=settings.max_body_bytes
+        middlewares=[_guarded, _counted, answer_problems, _known_host],
+        client_max_size=settings.max_body_bytes,
     )
     app[keys.PIPELINE], app[keys.MODELS], app[keys.ANSWERS] = parts.pipeline, parts.models, parts.answers
     app[keys.HEALTH], app[keys.CHAIN], app[keys.NETWORK] = parts.health, parts.chain, parts.network
@@ -131,34 +128,6 @@ async def _counted(request: web.Request, handler: Handler) -> web.StreamResponse
     seconds = registry.histogram("openledger_http_request_seconds", "Time to the end of the answer.")
     seconds.observe(time.perf_counter() - begun, route=route)
     return response
-
-
-@web.middleware
-async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Problem as problem:
-        return response_of(problem)
-    except OpenLedgerError as error:
-        answer = problem_of(error)
-        if answer.status >= 500:
-            log.error("request_failed", path=request.path, error=str(error), kind=type(error).__name__)
-        return response_of(answer)
-    except web.HTTPException as error:
-        return _translated(error)
-    except Exception:
-        # The border of the process: a mistake of ours ends one request, and the client still gets our shape.
-        log.exception("request_broke", path=request.path)
-        return response_of(Problem(500, "internal_error", "the node could not complete this request"))
-
-
-def _translated(error: web.HTTPException) -> web.StreamResponse:
-    """aiohttp's own refusals in our shape; redirects pass."""
-    if error.status < 400:
-        return error
-    code = error.reason.lower().replace(" ", "_")
-    headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-    return response_of(Problem(error.status, code, error.text or error.reason, headers=headers))
 
 
 @web.middleware

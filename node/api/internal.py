@@ -13,8 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from node.api.ports import Blobs, Rows
-from node.api.problems import Problem, problem_of, response_of
-from node.errors import OpenLedgerError
+from node.api.problems import Problem, answer_problems
 from protocol.cid import parse_cid
 
 BLOBS = web.AppKey("blobs", Blobs)
@@ -29,7 +28,7 @@ routes = web.RouteTableDef()
 
 def build_internal_app(blobs: Blobs, rows: Rows, token: str) -> web.Application:
     """The application for the worker's socket."""
-    app = web.Application(middlewares=[_problems, _authenticated], client_max_size=MAX_BLOB_BYTES)
+    app = web.Application(middlewares=[answer_problems, _authenticated], client_max_size=MAX_BLOB_BYTES)
     app[BLOBS], app[ROWS], app[TOKEN] = blobs, rows, token
     app.add_routes(routes)
     return app
@@ -51,16 +50,6 @@ async def _authenticated(request: web.Request, handler: Handler) -> web.StreamRe
     if not hmac.compare_digest(sent.encode("utf-8"), f"Bearer {request.app[TOKEN]}".encode()):
         raise Problem(401, "invalid_token", "the worker token is missing or wrong")
     return await handler(request)
-
-
-@web.middleware
-async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Problem as problem:
-        return response_of(problem)
-    except OpenLedgerError as error:
-        return response_of(problem_of(error))
 
 
 def _cid(text: str) -> str:

@@ -10,11 +10,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from node import errors
 from node.payments.session import Unauthenticated
 from node.payments.vouchers import VoucherMismatch
+
+log = structlog.get_logger(component="api")
 
 # The stock client ignores a longer Retry-After and gives up.
 MAX_RETRY_AFTER_SECONDS = 120
@@ -108,3 +112,32 @@ def response_of(problem: Problem) -> web.Response:
         headers["WWW-Authenticate"] = "Bearer"
     body = json.dumps(body_of(problem), ensure_ascii=False).encode("utf-8", "replace")
     return web.Response(status=problem.status, body=body, content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever a handler raises, the client gets our shape."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return response_of(problem)
+    except errors.OpenLedgerError as error:
+        answer = problem_of(error)
+        if answer.status >= 500:
+            log.error("request_failed", path=request.path, error=str(error), kind=type(error).__name__)
+        return response_of(answer)
+    except web.HTTPException as error:
+        return _translated(error)
+    except Exception:
+        # The border of the process: a mistake of ours ends one request, and the client still gets our shape.
+        log.exception("request_broke", path=request.path)
+        return response_of(Problem(500, "internal_error", "the node could not complete this request"))
+
+
+def _translated(error: web.HTTPException) -> web.StreamResponse:
+    """aiohttp's own refusals in our shape; redirects pass."""
+    if error.status < 400:
+        return error
+    code = error.reason.lower().replace(" ", "_")
+    headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+    return response_of(Problem(error.status, code, error.text or error.reason, headers=headers))
