@@ -25,6 +25,7 @@ class ScriptedWorker:
         self.given: list[JobSpec] = []
         self.polls = 0
         self.silent = False
+        self.unheard = 0
         self.cancelled: set[str] = set()
         self.refusal: Exception | None = None
         self.steps = 3
@@ -32,6 +33,7 @@ class ScriptedWorker:
 
     async def submit_job(self, spec: JobSpec) -> str:
         if self.silent:
+            self.unheard += 1
             raise WorkerUnreachable("worker is away")
         if self.refusal is not None:
             raise self.refusal
@@ -41,6 +43,7 @@ class ScriptedWorker:
 
     async def job(self, job_id: str) -> JobStatus:
         if self.silent:
+            self.unheard += 1
             raise WorkerUnreachable("worker is away")
         if job_id not in self.specs:
             raise NotFound("no such job", job_id=job_id)
@@ -127,7 +130,9 @@ async def test_a_silent_worker_ends_no_job(
     node = coordinator(database, blobs, worker)
     job_id = await node.start(order)
     watching = asyncio.create_task(watched(node, job_id))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        while worker.unheard < 4:  # noqa: ASYNC110 - the silent worker tells nobody
+            await asyncio.sleep(0.001)
     assert node.status(job_id).state == "queued" and not watching.done()
     worker.silent = False
     assert (await watching)[-1].state == "done"
