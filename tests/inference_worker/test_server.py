@@ -3,32 +3,17 @@
 import asyncio
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
-import aiohttp
 import pytest
 import torch
-from aiohttp import web
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
-from inference_worker.adapters.loader import AdapterLoader
-from inference_worker.engine.engine import Engine
 from inference_worker.engine.linear import choose_linear
-from inference_worker.engine.model_runner import ModelRunner
-from inference_worker.engine.profile import profile_id
-from inference_worker.engine.prompt import PromptEncoder
-from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.weights import read_weights
-from inference_worker.metrics import Metrics
-from inference_worker.server import Fences, Services, StaleFence, create_app
-from inference_worker.training.jobs import JobRunner
-from protocol.attribution import Lane, LaneUnits
+from inference_worker.server import Fences, StaleFence, create_app
+from protocol.attribution import Lane
 from protocol.wire import (
     AttributeRequest,
     AttributeResult,
-    BaseInfo,
-    GenerateRequest,
     GenerateResult,
     WorkerHealth,
 )
@@ -43,92 +28,13 @@ from tests.inference_worker.adapters.peft_folders import (
     write_base,
 )
 from tests.inference_worker.adapters.peft_folders import files as bundle_of
-
-TOKEN = "secret-token"
-CID = BlobShelf().put(b"nothing here")
-TEMPLATE = (
-    "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+from tests.inference_worker.running_worker import (
+    TOKEN,
+    request_body,
+    running_worker,
 )
 
-
-def byte_tokenizer():
-    """Bytes as tokens 0..255 and three control tokens: the smallest honest tokenizer with a chat template."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    inner = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    inner.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        eos_token="<|end|>",
-        additional_special_tokens=["<|start|>"],
-        chat_template=TEMPLATE,
-    )
-    return tokenizer
-
-
-class SlowAttributor:
-    """Attribution that waits until the test lets it go; what it answers is not the point here."""
-
-    def __init__(self):
-        self.gate, self.started = threading.Event(), threading.Event()
-
-    def attribute(self, request):
-        self.started.set()
-        assert self.gate.wait(30)
-        lanes = (LaneUnits(Lane.SPAN, (), len(request.output_ids), True),)
-        return AttributeResult(b"\1" * 32, lanes, (), tuple("x" for _ in request.output_ids))
-
-
-class Worker:
-    """A running server and a client session to it."""
-
-    def __init__(self, services, shelf, socket):
-        self.services, self.shelf, self.socket = services, shelf, socket
-
-    def session(self, token=TOKEN):
-        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        return aiohttp.ClientSession(
-            "http://worker", connector=aiohttp.UnixConnector(str(self.socket)), headers=headers
-        )
-
-    async def call(self, method, path, body=None, token=TOKEN, **options):
-        async with (
-            self.session(token) as session,
-            session.request(method, path, json=body, **options) as reply,
-        ):
-            return reply.status, await reply.read()
-
-    async def generate(self, **changes):
-        """Status and the list of (event, data) of one generation."""
-        status, body = await self.call("POST", "/generate", request_body(**changes))
-        return status, parse_events(body) if status == 200 else json.loads(body)
-
-
-def parse_events(body):
-    blocks = [block.split("\n") for block in body.decode().split("\n\n") if block]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
-
-
-def request_body(**changes):
-    base = {
-        "request_id": "r1",
-        "fence": 1,
-        "adapter_cid": None,
-        "messages": None,
-        "prompt": "Hello",
-        "prompt_ids": None,
-        "max_tokens": 8,
-        "temperature": 0.0,
-        "top_p": 1.0,
-        "seed": 0,
-        "stop": (),
-    }
-    overrides = {k: v for k, v in changes.items() if k in base}
-    return {
-        **GenerateRequest(**{**base, **overrides}).to_json(),
-        **{k: v for k, v in changes.items() if k not in base},
-    }
+CID = BlobShelf().put(b"nothing here")
 
 
 @pytest.fixture(scope="module")
@@ -139,46 +45,8 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 async def worker(weights, tmp_path):
-    shelf = BlobShelf()
-    loader = AdapterLoader(shelf.fetch, shape(), FINGERPRINT, 10**9, lambda: 0.0)
-    tokenizer = byte_tokenizer()
-    prompts = PromptEncoder(tokenizer, shape().vocab)
-    end = frozenset({tokenizer.eos_token_id})
-    limits = SchedulerLimits(running=8, total_positions=8192, sequence_positions=512)
-    counters = Metrics()
-    engine = Engine(ModelRunner(weights), prompts.decoder(), end, limits, loader.quarantine, counters)
-    engine.start()
-    jobs = JobRunner(tmp_path, tmp_path, "none.sock", tmp_path / "token")
-    jobs.start()
-    with (
-        ThreadPoolExecutor(2) as quick,
-        ThreadPoolExecutor(2) as loading,
-        ThreadPoolExecutor(1) as attributing,
-    ):
-        services = Services(
-            TOKEN,
-            BaseInfo(FINGERPRINT, "0x" + "cd" * 32, "tiny"),
-            profile_id("test", 256),
-            prompts,
-            loader,
-            engine,
-            SlowAttributor(),
-            jobs,
-            quick,
-            loading,
-            attributing,
-            Fences(),
-            counters,
-        )
-        runner = web.AppRunner(create_app(services), handler_cancellation=True)
-        await runner.setup()
-        socket = tmp_path / "w.sock"
-        await web.UnixSite(runner, str(socket)).start()
-        yield Worker(services, shelf, socket)
-        services.attributor.gate.set()
-        await runner.cleanup()
-        engine.close(0)
-        jobs.close()
+    async with running_worker(weights, tmp_path) as running:
+        yield running
 
 
 ROUTES = [
