@@ -106,6 +106,9 @@ class Aggregator:
     def finalize_due(self, now: int) -> int | None:
         """Finalize the oldest open commitment if its window is over; return it, or None."""
         for stored in self._epochs.commitments():
+            # Known to be final, so not asked about again: epochs only become more.
+            if stored.final_block is not None:
+                continue
             record = self._settlement.functions.getCommitment(stored.epoch).call()
             committed_at, is_final = record[6], record[7]
             if is_final:

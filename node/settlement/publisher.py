@@ -58,15 +58,20 @@ class Publisher:
         """State every epoch that is over and has unstated money, oldest first; return how many were
         stated.
         """
-        return sum(self._settle(epoch) for epoch in self._funded_epochs() if epoch < current_epoch)
+        return sum(self._settle(epoch) for epoch in self._open_epochs() if epoch < current_epoch)
 
     def has_unstated(self) -> bool:
         """Whether some epoch's money waits for this node's statement."""
-        return any(self._funded(epoch) and not self._is_stated(epoch) for epoch in self._funded_epochs())
+        return any(self._funded(epoch) and not self._is_stated(epoch) for epoch in self._open_epochs())
 
-    def _funded_epochs(self) -> list[int]:
+    def _open_epochs(self) -> list[int]:
+        """Epochs with claims of ours and no mirrored statement; the chain has the last word on each."""
         rollovers = self._epochs.rollovers()
-        return sorted({epoch_of_claim(claim, rollovers) for claim in self._epochs.claims()})
+        funded = sorted({epoch_of_claim(claim, rollovers) for claim in self._epochs.claims()})
+        return [epoch for epoch in funded if not self._is_mirrored(epoch)]
+
+    def _is_mirrored(self, epoch: int) -> bool:
+        return any(stored.node == self._node for stored in self._epochs.statements(epoch))
 
     def _funded(self, epoch: int) -> int:
         return int(self._settlement.functions.funded(epoch, self._checksummed).call())
