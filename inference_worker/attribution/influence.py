@@ -108,22 +108,26 @@ def gradient_units(
     """The gradient lane of one answer; `clusters` maps a manifest row to its canonical row."""
     scores = scan(query, [point.rows for point in index.checkpoints])
     null = scan(query, [point.decoys for point in index.checkpoints])
-    threshold = threshold_of(scores, null)
+    # A decoy that may not earn says nothing about what may.
+    eligible = null[index.informative_decoys == 1]
+    threshold = threshold_of(scores, eligible, len(null))
     excess = np.where(index.informative == 1, scores - threshold, 0)
-    chance = np.where(index.informative_decoys == 1, null - threshold, 0)
     kept = best_of_clusters(index.rows.tolist(), excess.tolist(), clusters)
-    return settle(kept, expected_by_chance(chance, len(scores)), ledger)
+    chance = expected_by_chance(eligible - threshold, len(null), len(scores))
+    return settle(kept, chance, ledger)
 
 
-def threshold_of(scores: Ints, null: Ints) -> int:
-    """The larger of the decoys' 99th percentile and median + 2·1.4826·MAD of the rows, in exact integers."""
+def threshold_of(scores: Ints, eligible: Ints, decoys: int) -> int:
+    """The larger of median + 2·1.4826·MAD of the rows, and the score that at most 1 % of `decoys` exceed,
+    of which only the `eligible` could earn. In exact integers.
+    """
     median = _middle(scores)
     spread = _middle(np.abs(scores - median))
     outlier = median + spread * MAD_FACTOR_PPM // PPM
-    if not len(null):
+    allowed = decoys - -(-decoys * DECOY_PERCENTILE // 100)
+    if len(eligible) <= allowed:
         return outlier
-    rank = -(-len(null) * DECOY_PERCENTILE // 100)
-    return max(outlier, int(np.sort(null)[rank - 1]))
+    return max(outlier, int(np.sort(eligible)[-1 - allowed]))
 
 
 def best_of_clusters(
@@ -141,13 +145,11 @@ def best_of_clusters(
     return {row: best[row] for row in sorted(ranked)}
 
 
-def expected_by_chance(excess: Ints, rows: int) -> int:
-    """Units that as many decoys as there are rows would have earned, from the decoys' excess over the
-    threshold.
+def expected_by_chance(excess: Ints, decoys: int, rows: int) -> int:
+    """Units that as many decoys as there are rows would have earned; `excess` is that of the eligible
+    decoys.
     """
-    if not len(excess):
-        return 0
-    return sum(max(0, int(units)) for units in excess) * rows // len(excess)
+    return sum(max(0, int(units)) for units in excess) * rows // decoys if decoys else 0
 
 
 def settle(kept: Mapping[int, int], chance: int, ledger: Ledger) -> LaneUnits:

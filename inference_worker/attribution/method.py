@@ -29,7 +29,11 @@ DESCRIPTION: dict[str, object] = {
     "sketch": {"kind": "block permutation with signs, SplitMix64", "width": SKETCH_WIDTH},
     "rows": "clip at median norm; sign bit and 16-bit mean magnitude per checkpoint",
     "query": {"code": "int8 absmax, half to even", "fisher_damping": DAMPING},
-    "threshold": {"decoys": DECOYS, "percentile": DECOY_PERCENTILE, "median_plus_mad_ppm": MAD_FACTOR_PPM},
+    "threshold": {
+        "eligible_of_decoys": DECOYS,
+        "percentile": DECOY_PERCENTILE,
+        "median_plus_mad_ppm": MAD_FACTOR_PPM,
+    },
     "informative": {"other_questions": OTHER_QUESTIONS, "decoy_percentile": INFORMATIVE_PERCENTILE},
     "cluster": "largest member, once, canonical row",
     "top_rows": TOP_ROWS,

@@ -36,13 +36,15 @@ def test_only_the_best_rows_above_the_threshold_are_kept(excess: list[int]) -> N
 
 
 @given(
-    st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=300),
-    st.lists(st.integers(-(10**12), 10**12), max_size=200),
+    scores=st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=300),
+    eligible=st.lists(st.integers(-(10**12), 10**12), max_size=200),
+    barred=st.integers(0, 200),
 )
-def test_at_most_one_decoy_in_a_hundred_passes(scores: list[int], null: list[int]) -> None:
+def test_at_most_one_decoy_in_a_hundred_earns(scores: list[int], eligible: list[int], barred: int) -> None:
     """SPEC 5.24"""
-    bar = threshold_of(np.array(scores, dtype=np.int64), np.array(null, dtype=np.int64))
-    assert sum(score > bar for score in null) <= len(null) // 100
+    decoys = len(eligible) + barred
+    bar = threshold_of(np.array(scores, dtype=np.int64), np.array(eligible, dtype=np.int64), decoys)
+    assert sum(score > bar for score in eligible) <= decoys // 100
     assert bar >= sorted(scores)[(len(scores) - 1) // 2]
 
 
@@ -86,8 +88,9 @@ def test_more_gain_leaves_less_unattributed() -> None:
 
 def test_chance_is_scaled_from_decoys_to_rows() -> None:
     """SPEC 5.26"""
-    assert expected_by_chance(np.array([-5, 0, 10, 30], dtype=np.int64), 8) == 80
-    assert expected_by_chance(np.array([], dtype=np.int64), 8) == 0
+    assert expected_by_chance(np.array([-5, 0, 10, 30], dtype=np.int64), 4, 8) == 80
+    assert expected_by_chance(np.array([10, 30], dtype=np.int64), 4, 8) == 80
+    assert expected_by_chance(np.array([], dtype=np.int64), 0, 8) == 0
     with_chance, without = settle({1: 80}, 80, GAIN), settle({1: 80}, 0, GAIN)
     assert with_chance.unattributed > without.unattributed
 
