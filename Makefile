@@ -9,6 +9,7 @@ export ETH_HASH_BACKEND ?= pysha3
 
 # Training may use the whole machine; tests share it.
 demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
+demo demo-anvil: export OMP_WAIT_POLICY = passive
 
 .PHONY: help setup demo demo-anvil test test-full check fmt lint types layers drift vectors artifacts lock bench clean
 

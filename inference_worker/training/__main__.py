@@ -5,30 +5,16 @@ killable at any time.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import signal
-import sys
 from pathlib import Path
 
 import torch
 
 from inference_worker.blobs.node_blobs import NodeBlobs
+from inference_worker.lifetime import die_with
 from inference_worker.training.job_folder import JobFolder
 from inference_worker.training.jobs import NICENESS
 from inference_worker.training.run import run_job
-
-PR_SET_PDEATHSIG = 1
-
-
-def die_with(parent: int) -> None:
-    """Let the kernel end this process when the server does: two processes must never work in one job's
-    folder.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit(f"parent {parent} is gone")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,7 +30,7 @@ class Size:
     checkpoints: int
 
 
-FULL = Size(alice=220, bob=150, copies=40, noise=50, questions=60, passes=4, checkpoints=2)
+FULL = Size(alice=220, bob=150, copies=40, noise=50, questions=60, passes=4, checkpoints=1)
 SMALL = Size(alice=18, bob=14, copies=6, noise=8, questions=6, passes=1, checkpoints=1)
 
 
