@@ -125,7 +125,7 @@ def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing:
             ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine, metrics
         ),
         attributor=AttributionService(traced, blobs),
-        jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file, config.threads),
+        jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file),
         quick=quick,
         loading=loading,
         attributing=attributing,
