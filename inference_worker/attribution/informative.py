@@ -1,12 +1,12 @@
 """Which rows taught the model anything: does the question make its own answer likelier than other
 questions do?
 
-For a row (x, y) the measure is log p(y|x) less the mean of log p(y|x') over a few other questions, under
-the trained adapter. Decoys, whose questions and answers belong to different rows, give the null. A row
-that does not exceed nine in ten decoys ties no question to its answer, and earns nothing in the gradient
-lane: it may share tokens with an answer, but the answer is not owed to it. Where even the median row does
-not exceed them, the Datanet's questions do not predict its answers, the test says nothing, and all rows
-pass.
+For a row (x, y) the trained adapter's log p(y|x) is set against log p(y|x') for a dozen other questions x'.
+A row whose own question does not beat nine in ten of them ties no question to its answer, and earns nothing
+in the gradient lane: it may share tokens with an answer, but the answer is not owed to it. Each row is
+measured against itself alone, so that no subject is favoured by which questions were drawn. Where not even
+half of the rows pass, the Datanet's questions do not predict its answers, the test says nothing, and all
+rows pass.
 """
 
 from __future__ import annotations
@@ -53,23 +53,27 @@ def measure(
     everything = [*rows, *decoys]
     own = own_logprobs(probe, everything, shared, count)
     others = random.Random(seed).sample(range(len(rows)), min(OTHER_QUESTIONS, len(rows)))
-    background = np.zeros(len(everything))
+    background = np.zeros((len(others), len(everything)))
     with probe.active():
-        for place in others:
-            background += prompted_logprobs(model, rows[place].prompt, [e.answer for e in everything])
+        for number, place in enumerate(others):
+            background[number] = prompted_logprobs(model, rows[place].prompt, [e.answer for e in everything])
+            # A row's own question is no other question.
+            background[number, place] = -np.inf
             count()
-    gain = own - background / max(len(others), 1)
-    return judge(gain[: len(rows)], gain[len(rows) :])
+    return judge(own, background, len(rows))
 
 
-def judge(rows: npt.NDArray[np.float64], decoys: npt.NDArray[np.float64]) -> Informative:
-    """Flags from the gains in nats: above the decoys' percentile, or all where the median row is not."""
-    if not len(decoys):
-        return Informative(np.ones(len(rows), np.uint8), np.ones(0, np.uint8))
-    bar = float(np.percentile(decoys, INFORMATIVE_PERCENTILE, method="higher"))
-    if float(np.median(rows)) <= bar:
-        return Informative(np.ones(len(rows), np.uint8), np.ones(len(decoys), np.uint8))
-    return Informative((rows > bar).astype(np.uint8), (decoys > bar).astype(np.uint8))
+def judge(own: npt.NDArray[np.float64], background: npt.NDArray[np.float64], rows: int) -> Informative:
+    """Flags from log-likelihoods in nats: `own` (n,) after the own question, `background` (questions, n)
+    after others; the first `rows` are rows, the rest decoys.
+    """
+    if not len(background):
+        return Informative(np.ones(rows, np.uint8), np.ones(len(own) - rows, np.uint8))
+    beaten = 100 * (background < own).sum(axis=0)
+    passes = (beaten >= INFORMATIVE_PERCENTILE * len(background)).astype(np.uint8)
+    if 2 * int(passes[:rows].sum()) < rows:
+        passes[:] = 1
+    return Informative(passes[:rows], passes[rows:])
 
 
 def own_logprobs(

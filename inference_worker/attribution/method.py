@@ -14,7 +14,7 @@ DECOYS = 96
 DECOY_PERCENTILE = 99
 MAD_FACTOR_PPM = 2_965_200
 TOP_ROWS = 20
-OTHER_QUESTIONS = 4
+OTHER_QUESTIONS = 12
 INFORMATIVE_PERCENTILE = 90
 CODE_LIMIT = 127
 SCALE_LIMIT = 65_535
@@ -34,7 +34,7 @@ DESCRIPTION: dict[str, object] = {
         "percentile": DECOY_PERCENTILE,
         "median_plus_mad_ppm": MAD_FACTOR_PPM,
     },
-    "informative": {"other_questions": OTHER_QUESTIONS, "decoy_percentile": INFORMATIVE_PERCENTILE},
+    "informative": {"other_questions": OTHER_QUESTIONS, "beaten_percent": INFORMATIVE_PERCENTILE},
     "cluster": "largest member, once, canonical row",
     "top_rows": TOP_ROWS,
     "unattributed": {

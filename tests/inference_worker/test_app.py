@@ -17,7 +17,7 @@ from inference_worker.app import clear_socket
 from inference_worker.base.fingerprint import write_record
 from inference_worker.config import default_threads, parse_arguments
 from tests.inference_worker.adapters.peft_folders import BlobShelf, adapter_files, manifest, write_base
-from tests.inference_worker.test_server import byte_tokenizer, parse_events, request_body
+from tests.inference_worker.running_worker import byte_tokenizer, parse_events, request_body
 
 TOKEN = "shared"
 START_SECONDS = 90

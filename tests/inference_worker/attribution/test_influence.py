@@ -95,18 +95,28 @@ def test_chance_is_scaled_from_decoys_to_rows() -> None:
     assert with_chance.unattributed > without.unattributed
 
 
-def test_rows_no_better_than_decoys_are_not_informative() -> None:
+def test_a_row_whose_question_beats_no_others_is_not_informative() -> None:
     """SPEC 5.28"""
-    decoys = np.linspace(-1, 1, 100)
-    found = judge(np.array([3.0, 4.0, 5.0, 0.0, -2.0]), decoys)
-    assert found.rows.tolist() == [1, 1, 1, 0, 0] and found.decoys.sum() <= 10
+    background = np.tile(np.linspace(-9.0, -4.0, 10)[:, None], (1, 6))
+    own = np.array([-1.0, -3.0, -4.5, -4.2, -8.0, -4.0])
+    found = judge(own, background, rows=4)
+    assert found.rows.tolist() == [1, 1, 1, 1] and found.decoys.tolist() == [0, 1]
+    found = judge(own[[0, 1, 4, 2, 4, 4]], background, rows=4)
+    assert found.rows.tolist() == [1, 1, 0, 1]
+
+
+def test_no_subject_is_favoured_by_the_questions_that_were_drawn() -> None:
+    """SPEC 5.28: with questions of one subject only, learnt rows of both subjects pass."""
+    same, other = np.full((12, 5), -6.0), np.full((12, 5), -20.0)
+    found = judge(np.full(10, -1.0), np.hstack([same, other]), rows=10)
+    assert found.rows.all()
 
 
 def test_where_questions_predict_nothing_every_row_passes() -> None:
     """SPEC 5.28"""
-    found = judge(np.zeros(5), np.linspace(-1, 1, 50))
+    found = judge(np.full(60, -5.0), np.full((12, 60), -5.0), rows=50)
     assert found.rows.all() and found.decoys.all()
-    assert judge(np.zeros(5), np.zeros(0)).rows.all()
+    assert judge(np.zeros(5), np.zeros((0, 5)), rows=4).rows.all()
 
 
 def test_any_other_constant_is_another_method(monkeypatch: pytest.MonkeyPatch) -> None:
