@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; `make help` lists them.
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -p no:pytest-brownie -n 2 --dist loadfile -rs
+PYTEST := $(PY) -m pytest -p no:pytest-brownie -n 2 --dist loadfile --max-worker-restart 0 -rs
 COVER := --cov --cov-report=term:skip-covered --cov-report=xml
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false

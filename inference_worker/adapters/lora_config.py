@@ -6,7 +6,6 @@ change the computation are accepted only at the value that does not; anything el
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -15,6 +14,11 @@ from typing import Any, TypeVar
 
 from inference_worker.adapters.refusals import ConfigKeyUnknown, ConfigMalformed, FeatureUnsupported, OverCap
 from inference_worker.adapters.shape import PARENTS
+from protocol.canonical import parse_json
+from protocol.errors import JsonError
+
+MAX_CONFIG_BYTES = 1 << 20
+MAX_CONFIG_DEPTH = 8
 
 _USED = {
     "peft_type", "r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora",
@@ -105,15 +109,10 @@ def parse_config(raw: bytes, layers: int, max_rank: int) -> LoraConfig:
 
 
 def _load(raw: bytes) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({k for k, _ in pairs}) != len(pairs):
-            raise ConfigMalformed("", "duplicate key")
-        return dict(pairs)
-
     try:
-        data = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise ConfigMalformed("", "not JSON") from error
+        data = parse_json(raw, MAX_CONFIG_BYTES, MAX_CONFIG_DEPTH)
+    except JsonError as error:
+        raise ConfigMalformed("", f"not JSON: {error}") from error
     if not isinstance(data, dict):
         raise ConfigMalformed("", "not an object")
     return data

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from node.errors import ConfigError
+from protocol.canonical import parse_json
 
 # 32 MiB and about 100 ms a guess. A file may ask for more, but not for more than the node can spare.
 SCRYPT_N = 2**15
@@ -44,11 +45,18 @@ def create_encryption_key(path: Path, password: str) -> X25519PrivateKey:
 def load_encryption_key(path: Path, password: str) -> X25519PrivateKey:
     """Read and decrypt the key. Raises EncryptionKeyUnusable."""
     try:
-        return _decrypt(json.loads(path.read_bytes()[:MAX_FILE_BYTES]), password)
+        return _decrypt(_fields(path.read_bytes()), password)
     except InvalidTag as error:
         raise EncryptionKeyUnusable("wrong password, or the key file was changed", path=str(path)) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise EncryptionKeyUnusable("not a key file", path=str(path), reason=str(error)) from error
+
+
+def _fields(content: bytes) -> dict[str, str]:
+    fields = parse_json(content, MAX_FILE_BYTES)
+    if not isinstance(fields, dict):
+        raise ValueError("not a JSON object")
+    return fields
 
 
 def _decrypt(fields: dict[str, str], password: str) -> X25519PrivateKey:

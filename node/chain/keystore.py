@@ -15,7 +15,8 @@ from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
 from node.chain.signer import Signer, signer_of
 from node.errors import Conflict, InvalidInput, NotFound, Refused
-from protocol.errors import EncodingError
+from protocol.canonical import parse_json
+from protocol.errors import EncodingError, JsonError
 from protocol.types import Address, parse_address
 
 STANDARD_SCRYPT = 2**18
@@ -119,8 +120,8 @@ def _read_private(path: Path) -> dict[str, Any]:
             raise KeyFileExposed("others can read the key file", path=str(path), mode=oct(mode & 0o777))
         content = file.read(MAX_FILE_BYTES + 1)
     try:
-        body = json.loads(content) if len(content) <= MAX_FILE_BYTES else None
-    except (ValueError, RecursionError):
+        body = parse_json(content, MAX_FILE_BYTES)
+    except JsonError:
         body = None
     if not isinstance(body, dict) or not _is_bearable(body):
         raise InvalidInput("the key file is damaged", path=str(path))

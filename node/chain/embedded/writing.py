@@ -1,6 +1,5 @@
 """Methods that change the chain: transactions, and a development chain's mining, time and snapshots."""
 
-import json
 from typing import Any
 
 import rlp
@@ -16,6 +15,7 @@ from node.chain.embedded.fees import SUGGESTED_TIP
 from node.chain.embedded.params import CallRequest, address, anything, call_request, data, invalid, number
 from node.chain.embedded.producer import BlockProducer
 from node.chain.embedded.registry import Registry
+from protocol.canonical import parse_json
 
 WRITING = Registry()
 
@@ -107,7 +107,7 @@ def sign(producer: BlockProducer, account: bytes, message: bytes) -> str:
 def sign_typed_data(producer: BlockProducer, account: bytes, message: Any) -> str:
     key = _unlocked(producer, account)
     try:
-        body = json.loads(message) if isinstance(message, str) else message
+        body: Any = parse_json(message.encode()) if isinstance(message, str) else message
         signable = encode_typed_data(full_message=body)
     except (ValueError, TypeError, KeyError) as error:
         raise invalid(f"not EIP-712 typed data: {error}") from error
