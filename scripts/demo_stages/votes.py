@@ -9,7 +9,7 @@ from node.governance.proposals import Proposals, split_call
 from protocol.hashing import to_hex
 from protocol.parameters import Split
 from protocol.types import ZERO_ADDRESS
-from scripts.demo_stages.devnet import advance_to
+from scripts.demo_stages.devnet import advance, advance_to
 from scripts.demo_stages.material import questions
 from scripts.demo_stages.people import OPEN
 from scripts.demo_stages.serving import answer, client, settled
@@ -105,7 +105,8 @@ def _delegate(world: World) -> None:
         account = world.people.address(name)
         if token.functions.delegates(checksummed(account)).call().lower() == ZERO_ADDRESS:
             world.transactor(name).send(token.functions.delegate(checksummed(vera)))
-    # Votes count from the block before the proposal's snapshot.
+    # A proposer's votes are those of a second ago, and some chains make many blocks a second.
+    advance(world.chain, 2)
     votes = token.functions.getVotes(checksummed(vera)).call()
     world.console.say(f"   Vera holds {votes // OPEN} votes")
 
