@@ -49,7 +49,7 @@ def packing_works() -> bool:
     rows = torch.arange(3 * 32, dtype=torch.float32).reshape(3, 32).remainder(5) - 2
     try:
         actual = packed_linear(weight)(rows)
-    except (AttributeError, RuntimeError, NotImplementedError):
+    except (AttributeError, RuntimeError):
         return False
     return torch.equal(actual, F.linear(rows, weight))
 
