@@ -34,7 +34,7 @@ library OpenSumTree {
         pure
         returns (bool)
     {
-        (bool fits, bytes32 digest, uint256 sum) = climb(key, amount, proof);
+        (bool fits, bytes32 digest, uint256 sum,) = walk(key, amount, proof);
         return fits && sum == total && digest == root;
     }
 
@@ -45,26 +45,62 @@ library OpenSumTree {
         pure
         returns (bool fits, bytes32 root, uint256 total)
     {
-        if (proof.index >= proof.count) return (false, 0, 0);
-        Node memory node = Node(leafHash(key, amount), amount);
-        uint256 used = 0;
-        uint256 place = proof.index;
-        for (uint256 width = proof.count; width > 1; width = width / 2 + (width & 1)) {
-            bool isRight = place & 1 == 1;
-            if (isRight || place + 1 < width) {
-                if (used == proof.path.length) return (false, 0, 0);
-                Node calldata sibling = proof.path[used++];
-                if (sibling.sum > type(uint256).max - node.sum) return (false, 0, 0);
-                node = isRight ? _join(sibling, node) : _join(node, sibling);
-            }
-            place >>= 1;
-        }
-        if (used != proof.path.length) return (false, 0, 0);
-        return (true, recordHash(node.digest, proof.count, node.sum), node.sum);
+        (fits, root, total,) = walk(key, amount, proof);
     }
 
-    function _join(Node memory left, Node memory right) private pure returns (Node memory) {
-        bytes32 digest = keccak256(abi.encode(TAG_SUM_NODE, left.digest, left.sum, right.digest, right.sum));
-        return Node(digest, left.sum + right.sum);
+    /// @dev As `climb`, and the sum of all leaves left of this one: the siblings on the left of the path make it up,
+    /// so it is proven as soon as `root` is. With two proofs that is the sum of any range of leaves.
+    function walk(bytes32 key, uint256 amount, SumProof calldata proof)
+        internal
+        pure
+        returns (bool fits, bytes32 root, uint256 total, uint256 before)
+    {
+        uint256 place = proof.index;
+        uint256 width = proof.count;
+        if (place >= width) return (false, 0, 0, 0);
+        Node[] calldata path = proof.path;
+        bytes32 digest = leafHash(key, amount);
+        bytes32 nodeTag = TAG_SUM_NODE;
+        total = amount;
+        // In assembly because proofs are what a claim and a fault pay for: at depth 17 this saves two thirds of the
+        // climb. `buffer` is (tag, left digest, left sum, right digest, right sum), above the free memory pointer
+        // and never kept, so the pointer need not move.
+        assembly ("memory-safe") {
+            let cursor := path.offset
+            let end := add(cursor, shl(6, path.length))
+            let buffer := mload(0x40)
+            mstore(buffer, nodeTag)
+            fits := 1
+            for {} gt(width, 1) {} {
+                let isRight := and(place, 1)
+                if or(isRight, lt(add(place, 1), width)) {
+                    if eq(cursor, end) {
+                        fits := 0
+                        break
+                    }
+                    let amountBeside := calldataload(add(cursor, 32))
+                    let joined := add(total, amountBeside)
+                    if lt(joined, total) {
+                        fits := 0
+                        break
+                    }
+                    // 64 bytes a child: ours at 32 + 64 * isRight, its sibling in the other place.
+                    let ours := add(add(buffer, 32), shl(6, isRight))
+                    mstore(ours, digest)
+                    mstore(add(ours, 32), total)
+                    calldatacopy(sub(add(buffer, 96), shl(6, isRight)), cursor, 64)
+                    digest := keccak256(buffer, 160)
+                    before := add(before, mul(isRight, amountBeside))
+                    total := joined
+                    cursor := add(cursor, 64)
+                }
+                place := shr(1, place)
+                // Half, rounded up, without the overflow of width + 1.
+                width := add(shr(1, width), and(width, 1))
+            }
+            fits := and(fits, eq(cursor, end))
+        }
+        if (!fits) return (false, 0, 0, 0);
+        root = recordHash(digest, proof.count, total);
     }
 }

@@ -23,6 +23,14 @@ contract LibrariesMock {
         return OpenSumTree.verify(key, amount, proof, root, total);
     }
 
+    function sumClimb(bytes32 key, uint256 amount, OpenSumTree.SumProof calldata proof)
+        external
+        pure
+        returns (bool fits, bytes32 root, uint256 total, uint256 before)
+    {
+        return OpenSumTree.walk(key, amount, proof);
+    }
+
     function hashReceipt(Receipt calldata receipt) external pure returns (bytes32) {
         return ReceiptHash.hashStruct(receipt);
     }

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from web3.contract import Contract
 
 from node.chain.keccak import keccak
-from protocol.sumtree import SumLeaf, SumProof, prove_sum, sum_root, verify_sum
+from protocol.sumtree import (
+    SumLeaf,
+    SumProof,
+    climb,
+    prove_sum,
+    record_digest,
+    sum_before,
+    sum_root,
+    verify_sum,
+)
 from tests.contracts.libraries.conftest import vectors
 
 
@@ -31,6 +40,16 @@ def test_every_vector_verifies(libraries: Contract) -> None:
             assert call.call()
             verified += 1
     assert verified > 20
+
+
+def test_a_proof_knows_the_sum_before_its_leaf(libraries: Contract) -> None:
+    """SPEC 0.12, 7.33: two proofs fix the sum of a range, by the same vectors as in Python."""
+    for case in vectors("sumtree")["cases"]:
+        root, total = bytes.fromhex(case["root"]["digest"][2:]), int(case["root"]["total"])
+        for leaf, proof, before in zip(case["leaves"], case["proofs"], case["before"], strict=True):
+            key, amount = bytes.fromhex(leaf["key"][2:]), int(leaf["amount"])
+            found = libraries.functions.sumClimb(key, amount, solidity(from_json(proof))).call()
+            assert found == [True, root, total, int(before)]
 
 
 def test_every_claim_of_the_epoch_vectors_verifies(libraries: Contract) -> None:
@@ -68,6 +87,14 @@ def test_a_changed_proof_is_judged_as_python_judges_it(
     leaf = SumLeaf(leaves[index % len(leaves)].key, leaves[index % len(leaves)].amount + more)
     call = libraries.functions.sumVerify(leaf.key, leaf.amount, solidity(proof), root.digest, root.total)
     assert call.call() == verify_sum(leaf, proof, root, keccak)
+    climbed = climb(leaf, proof, keccak)
+    found = libraries.functions.sumClimb(leaf.key, leaf.amount, solidity(proof)).call()
+    if climbed is None:
+        assert found == [False, bytes(32), 0, 0]
+    else:
+        top, total = climbed
+        record = record_digest(top, proof.count, total, keccak)
+        assert found == [True, record, total, sum_before(proof)]
 
 
 def test_a_proof_has_neither_too_few_nor_too_many_siblings(libraries: Contract) -> None:
