@@ -7,7 +7,7 @@ scripts/deploy.py follows the same plan through Brownie.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,13 +18,22 @@ from web3.utils import get_create_address
 
 from node.chain.keccak import keccak
 from protocol.attribution import Lane
-from protocol.parameters import DEFAULTS
+from protocol.parameters import DEFAULTS, MAX_ROYALTIES_PPM
 
 ARTIFACTS = Path(__file__).resolve().parent.parent / "node" / "chain" / "artifacts"
 DAY = 86_400
 OPEN = 10**18
 TOTAL_PPM = 1_000_000
-AMOUNTS = ("bond", "proposal_threshold")
+MAX_BOND = 1_000_000 * OPEN
+AMOUNTS = (
+    "commit_bond",
+    "data_bond",
+    "dispute_bond",
+    "contribution_bond",
+    "min_curator_stake",
+    "min_juror_stake",
+    "proposal_threshold",
+)
 
 
 @dataclass(frozen=True)
@@ -34,8 +43,18 @@ class Settings:
     genesis: int | None = None  # start of epoch 0; None takes the chain's time at deployment
     epoch_length: int = DAY
     challenge_window: int = 3 * DAY
-    bond: int = 1_000 * OPEN
+    response_window: int = DAY
+    committee_window: int = 3 * DAY
+    appeal_window: int = DAY
     unbonding_period: int = 14 * DAY
+    signer_revoke_delay: int = DAY
+    commit_bond: int = 1_000 * OPEN
+    data_bond: int = 10 * OPEN
+    dispute_bond: int = 100 * OPEN
+    contribution_bond: int = OPEN
+    min_curator_stake: int = 1_000 * OPEN
+    min_juror_stake: int = 1_000 * OPEN
+    stake_to_fees: int = 10
     min_withdraw_delay: int = 3_600
     voting_delay: int = DAY
     voting_period: int = 6 * DAY
@@ -45,6 +64,9 @@ class Settings:
     max_batch: int = 16
     max_output_tokens: int = 1_024
     equivocation_slash_ppm: int = 100_000
+    guardian: str | None = None  # who may pause; None: the deployer
+    guardian_term: int = 365 * DAY  # from genesis
+    pause_limit: int = 7 * DAY
     treasury: str | None = None  # None: the timelock, which only votes can spend from
     recipient: str | None = None  # of the supply that no allocation takes; None: the deployer
     allocations: Mapping[str, int] | None = None
@@ -53,8 +75,17 @@ class Settings:
 DEVNET = Settings(
     epoch_length=60,
     challenge_window=60,
-    bond=100 * OPEN,
+    response_window=30,
+    committee_window=60,
+    appeal_window=30,
     unbonding_period=300,
+    signer_revoke_delay=30,
+    commit_bond=100 * OPEN,
+    data_bond=OPEN,
+    dispute_bond=10 * OPEN,
+    min_curator_stake=100 * OPEN,
+    min_juror_stake=100 * OPEN,
+    pause_limit=600,
     min_withdraw_delay=60,
     voting_delay=1,
     voting_period=60,
@@ -68,6 +99,7 @@ ORDER = (
     "OpenTimelock",
     "OpenGovernor",
     "OpenAccessManager",
+    "Guardian",
     "ProtocolParameters",
     "DatanetRegistry",
     "ContributionLedger",
@@ -78,6 +110,13 @@ ORDER = (
     "PaymentChannels",
     "FaultProofs",
 )
+
+
+# Who may void what is proven false, slash for it, lock stake, and delay finality while a dispute is open.
+JUDGES = ("FaultProofs", "SpanFaults", "ShareFaults", "LedgerFaults", "DataChallenges", "Committee")
+SLASHERS = (*JUDGES, "ContributionLedger")
+LOCKERS = ("PaymentChannels", "InferenceGateway", "EpochSettlement", "JurorPool")
+HOLDERS = ("DataChallenges", "Committee")
 
 
 class DeploymentAddressMismatch(Exception):
@@ -118,7 +157,7 @@ def load_settings(path: Path | None) -> Settings:
 
 
 def deploy_suite(deployer: Deployer, settings: Settings) -> dict[str, str]:
-    """Creates the thirteen contracts and makes the allocations; returns lower-case addresses by name.
+    """Creates the contracts and makes the allocations; returns lower-case addresses by name.
 
     `settings.genesis` must be set; `settled` sets it.
     """
@@ -145,19 +184,27 @@ def constructor_arguments(
     """Arguments by contract name; structs as tuples in the order of their fields."""
     s = settings
     governor = (s.voting_delay, s.voting_period, s.proposal_threshold, s.late_quorum_extension)
-    settlement = (s.genesis, s.epoch_length, s.challenge_window, s.bond)
     treasury = s.treasury or at["OpenTimelock"]
     return {
         "OpenToken": (Web3.to_checksum_address(s.recipient or deployer),),
         "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
         "OpenGovernor": (at["OpenToken"], at["OpenTimelock"], governor),
         "OpenAccessManager": (at["OpenTimelock"],),
+        "Guardian": (
+            Web3.to_checksum_address(s.guardian or deployer),
+            (s.genesis or 0) + s.guardian_term,
+            s.pause_limit,
+        ),
         "ProtocolParameters": (at["OpenAccessManager"], DEFAULTS.split.parts, parameters(treasury, s)),
         "DatanetRegistry": (),
         "ContributionLedger": (at["DatanetRegistry"],),
         "ModelRegistry": (at["DatanetRegistry"],),
-        "NodeStaking": (at["OpenToken"], at["FaultProofs"], s.unbonding_period),
-        "EpochSettlement": (at["OpenToken"], at["PaymentChannels"], at["NodeStaking"], settlement),
+        "NodeStaking": (
+            at["OpenToken"],
+            at["ProtocolParameters"],
+            (at["RewardDistributor"], deployed(at, SLASHERS), deployed(at, LOCKERS)),
+        ),
+        "EpochSettlement": (settlement_links(at), (s.genesis, s.epoch_length)),
         "RewardDistributor": (at["OpenToken"], at["EpochSettlement"], at["NodeStaking"]),
         "PaymentChannels": (
             at["OpenToken"],
@@ -170,18 +217,49 @@ def constructor_arguments(
     }
 
 
+def settlement_links(at: Mapping[str, str]) -> tuple[Any, ...]:
+    """IEpochSettlement.Links."""
+    gateway = at.get("InferenceGateway", "0x" + "00" * 20)
+    named = (at["NodeStaking"], at["ProtocolParameters"], at["Guardian"])
+    return (at["PaymentChannels"], gateway, *named, deployed(at, JUDGES), deployed(at, HOLDERS))
+
+
+def deployed(at: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """The addresses of these contracts."""
+    return [at[name] for name in names if name in at]
+
+
 def parameters(treasury: str, settings: Settings) -> list[tuple[bytes, int, int, int]]:
     """Key, first value, least and greatest value of every parameter that a vote can set."""
     weights = DEFAULTS.lane_weights
+    s = settings
     rows = (
         ("treasury", int(treasury, 16), 1, 2**160 - 1),
         ("labourPpm", DEFAULTS.labour_ppm, 0, 500_000),
         ("gradientWeight", weights[Lane.GRADIENT], 0, TOTAL_PPM),
         ("spanWeight", weights[Lane.SPAN], 0, DEFAULTS.span_weight_cap),
         ("retrievalWeight", weights[Lane.RETRIEVAL], 0, TOTAL_PPM),
-        ("maxBatch", settings.max_batch, 1, 1_024),
-        ("maxOutputTokens", settings.max_output_tokens, 1, 65_536),
-        ("equivocationSlashPpm", settings.equivocation_slash_ppm, 0, 500_000),
+        ("maxRoyaltiesPpm", MAX_ROYALTIES_PPM, 0, MAX_ROYALTIES_PPM),
+        ("maxBatch", s.max_batch, 1, 1_024),
+        ("maxOutputTokens", s.max_output_tokens, 1, 65_536),
+        ("maxCallbackGas", 500_000, 0, 1_500_000),
+        ("equivocationSlashPpm", s.equivocation_slash_ppm, 0, 500_000),
+        ("faultSlashPpm", 100_000, 0, 500_000),
+        ("withholdingSlashPpm", 100_000, 0, 500_000),
+        ("jurorSlashPpm", 10_000, 0, 100_000),
+        ("stakeToFees", s.stake_to_fees, 0, 100),
+        ("commitBond", s.commit_bond, 0, MAX_BOND),
+        ("dataBond", s.data_bond, 0, MAX_BOND),
+        ("disputeBond", s.dispute_bond, 0, MAX_BOND),
+        ("contributionBond", s.contribution_bond, 0, MAX_BOND),
+        ("minCuratorStake", s.min_curator_stake, 0, MAX_BOND),
+        ("minJurorStake", s.min_juror_stake, 0, MAX_BOND),
+        ("challengeWindow", s.challenge_window, 1, 4 * DAY),
+        ("responseWindow", s.response_window, 1, DAY),
+        ("committeeWindow", s.committee_window, 2, 3 * DAY),
+        ("appealWindow", s.appeal_window, 1, 2 * DAY),
+        ("unbondingPeriod", s.unbonding_period, 1, 60 * DAY),
+        ("signerRevokeDelay", s.signer_revoke_delay, 0, 7 * DAY),
     )
     return [(keccak(name.encode()), value, least, greatest) for name, value, least, greatest in rows]
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.27;
 
+import {IGuardian} from "./IGuardian.sol";
+import {INodeStaking} from "./INodeStaking.sol";
+import {IProtocolParameters} from "./IProtocolParameters.sol";
 import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 import {Receipt} from "../libraries/ReceiptHash.sol";
 
@@ -9,12 +12,21 @@ import {Receipt} from "../libraries/ReceiptHash.sol";
 /// commits the roots of all statements. A commitment adds to the last one exactly what was stated, which is checked
 /// here, so that over-allocation is impossible even if nobody watches. It is final after the challenge window.
 interface IEpochSettlement {
-    /// @dev All times in seconds; `bond` in wei of OPEN.
+    /// @dev Who may fund, judge (void what is proven false) and hold (delay finality while a dispute is open).
+    struct Links {
+        address channels;
+        address gateway;
+        INodeStaking staking;
+        IProtocolParameters parameters;
+        IGuardian guardian;
+        address[] judges;
+        address[] holders;
+    }
+
+    /// @dev In seconds.
     struct Settings {
         uint64 genesis;
         uint64 epochLength;
-        uint64 challengeWindow;
-        uint128 bond;
     }
 
     struct Statement {
@@ -23,13 +35,13 @@ interface IEpochSettlement {
         uint128 total;
         uint32 count;
         uint64 publishedAt;
+        bool voided;
     }
 
     /// @dev `cumRoot` binds, by its record, its count and `total`: all that was ever earned, this epoch included.
     struct Commitment {
         uint64 epoch;
         bytes32 prevCumRoot;
-        bytes32 receiptsRoot;
         bytes32 entryRoot;
         bytes32 cumRoot;
         uint128 total;
@@ -37,13 +49,12 @@ interface IEpochSettlement {
     }
 
     struct CommitmentRecord {
-        bytes32 receiptsRoot;
         bytes32 entryRoot;
         bytes32 cumRoot;
         uint128 total;
-        uint128 bond;
         address committer;
         uint64 committedAt;
+        uint64 finalAt;
         bool isFinal;
     }
 
@@ -61,19 +72,27 @@ interface IEpochSettlement {
     event EpochCommitted(
         uint64 indexed epoch,
         address indexed committer,
-        bytes32 receiptsRoot,
         bytes32 entryRoot,
         bytes32 cumRoot,
         uint128 total,
         bytes dataCid
     );
+    event StatementVoided(uint64 indexed epoch, address indexed node, address indexed judge);
+    /// @notice The commitment of `epoch` and all that were built on it are void.
+    event CommitmentVoided(uint64 indexed epoch, address indexed judge);
     event EpochFinalized(uint64 indexed epoch, bytes32 cumRoot, uint128 total);
     event ReceiptSubmitted(
         bytes32 indexed requestId, bytes32 indexed channelId, address indexed node, bytes32 receiptHash, Receipt receipt
     );
 
     error EpochSettlementNotStarted(uint64 genesis);
-    error EpochSettlementBadSettings(uint64 epochLength, uint64 challengeWindow);
+    error EpochSettlementZeroLength();
+    error EpochSettlementNotJudge(address caller);
+    error EpochSettlementNotHolder(address caller);
+    error EpochSettlementNotChallengeable(uint64 epoch, address node);
+    error EpochSettlementHeld(uint64 epoch, uint256 holds);
+    error EpochSettlementWindowOver(uint64 epoch, uint64 until);
+    error EpochSettlementPaused();
     error EpochSettlementNotChannels(address caller);
     error EpochSettlementEpochNotOver(uint64 epoch, uint64 current);
     error EpochSettlementNodeNotRegistered(address node);
@@ -83,7 +102,6 @@ interface IEpochSettlement {
     /// @notice The epoch takes no statements any more; its unstated funds roll over.
     error EpochSettlementClosed(uint64 epoch);
     error EpochSettlementStillOpen(uint64 epoch);
-    error EpochSettlementNotStaked(address node);
     /// @notice Stated epochs are committed in their order, none left out.
     error EpochSettlementOutOfOrder(uint64 epoch, uint64 expected);
     error EpochSettlementNothingStated(uint64 epoch);
@@ -112,14 +130,27 @@ interface IEpochSettlement {
         bytes calldata cid
     ) external;
 
-    /// @notice Moves the calling node's unstated funds of a closed epoch to the current one.
+    /// @notice Moves the calling node's unstated funds of a closed epoch, or those of its voided statement, to the
+    /// current one.
     function rollover(uint64 epoch) external;
 
-    /// @notice Commits the next stated epoch; bonded by the caller, which must be a staked node or its signer.
+    /// @notice Commits the next stated epoch; by a node or its signer, whose own stake is locked as the bond.
     function commit(Commitment calldata commitment) external;
 
-    /// @notice Makes a commitment final once its window is over and its predecessor is final; returns the bond.
+    /// @notice Makes a commitment final once its window is over and its predecessor is final.
     function finalize(uint64 epoch) external;
+
+    /// @notice Voids a node's statement and the commitment that includes it; judges only, and not once final.
+    function voidStatement(uint64 epoch, address node) external;
+
+    /// @notice Voids a commitment and all that were built on it; judges only, and not once final.
+    function voidCommitment(uint64 epoch) external;
+
+    /// @notice Delays an epoch's finality by an open dispute, begun in time; holders only.
+    function hold(uint64 epoch) external;
+
+    /// @notice Ends a `hold`.
+    function release(uint64 epoch) external;
 
     /// @notice Puts one signed receipt on record.
     function submitReceipt(Receipt calldata receipt, bytes calldata signature) external;
@@ -130,9 +161,17 @@ interface IEpochSettlement {
 
     function epochLength() external view returns (uint64);
 
-    function challengeWindow() external view returns (uint64);
+    function isJudge(address account) external view returns (bool);
 
-    function bond() external view returns (uint128);
+    function isHolder(address account) external view returns (bool);
+
+    function holdsOn(uint64 epoch) external view returns (uint256);
+
+    /// @notice Whether a node's statement stands and its epoch is not final.
+    function isChallengeable(uint64 epoch, address node) external view returns (bool);
+
+    /// @notice What the commitment of `epoch` builds on; all zero for the first and for none.
+    function previousCommitment(uint64 epoch) external view returns (CommitmentRecord memory);
 
     /// @notice What channels moved in `node`'s name during `epoch`, less what rolled over.
     function funded(uint64 epoch, address node) external view returns (uint256);
@@ -146,7 +185,7 @@ interface IEpochSettlement {
     /// @notice The stated epoch that must be committed next; `exists` is false when none waits.
     function nextToCommit() external view returns (bool exists, uint64 epoch);
 
-    /// @notice All zero for an epoch without commitment.
+    /// @notice All zero for an epoch without commitment, or with a voided one.
     function getCommitment(uint64 epoch) external view returns (CommitmentRecord memory);
 
     /// @notice The last commitment, final or not; all zero before the first.
@@ -155,7 +194,7 @@ interface IEpochSettlement {
     /// @notice The last final commitment; all zero before the first.
     function latestFinal() external view returns (uint64 epoch, bytes32 cumRoot, uint128 total);
 
-    /// @notice Whether `receipt` is among those of the final commitment of `epoch`.
+    /// @notice Whether `receipt` is among those that its node stated for `epoch`, now final.
     function verifyReceipt(Receipt calldata receipt, uint64 epoch, OpenSumTree.SumProof calldata proof)
         external
         view

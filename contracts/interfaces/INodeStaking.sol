@@ -15,6 +15,13 @@ interface INodeStaking {
         uint128 undistributed;
     }
 
+    /// @dev The contracts that may stake for others out of claims, slash, and lock.
+    struct Roles {
+        address distributor;
+        address[] slashers;
+        address[] lockers;
+    }
+
     struct Ticket {
         address staker;
         address node;
@@ -29,6 +36,7 @@ interface INodeStaking {
     event Withdrawn(address indexed node, address indexed staker, uint256 indexed ticket, uint256 amount);
     event RewardsAdded(address indexed node, address indexed from, uint256 amount);
     event RewardsClaimed(address indexed node, address indexed staker, uint256 amount);
+    event StakeLocked(address indexed node, address indexed locker, uint256 amount);
     event StakeSlashed(address indexed node, address indexed beneficiary, uint256 burnt, uint256 rewarded);
     event SignerAuthorized(address indexed node, address indexed signer);
     event SignerRevoked(address indexed node, address indexed signer);
@@ -42,7 +50,11 @@ interface INodeStaking {
     error NodeStakingNotTicketOwner(uint256 ticket, address caller, address owner);
     error NodeStakingStillUnbonding(uint256 ticket, uint64 readyAt);
     error NodeStakingNoRewards(address node, address staker);
-    error NodeStakingNotFaultProofs(address caller);
+    error NodeStakingNotSlasher(address caller);
+    error NodeStakingNotLocker(address caller);
+    error NodeStakingNotDistributor(address caller);
+    error NodeStakingLockExceedsStake(address node, uint256 amount, uint256 free);
+    error NodeStakingLocked(address node, uint256 locked, uint256 ownStake);
     error NodeStakingProofExpired(uint256 deadline);
     error NodeStakingBadSignerProof(address signer, address recovered);
     /// @notice A signer is bound to one node for ever, so that what it once signed keeps one author.
@@ -78,10 +90,31 @@ interface INodeStaking {
     function claimRewards(address node) external returns (uint256 amount);
 
     /// @notice Takes up to `amount` (at most half of the slashable stake) from a node: half is burnt, half goes to
-    /// `beneficiary`. Fault proofs only. Never reverts for want of stake.
+    /// `beneficiary` (zero: all is burnt). Slashers only. Never reverts for want of stake.
     function slash(address node, uint128 amount, address beneficiary) external returns (uint256 slashed);
 
+    /// @notice Stakes the distributor's OPEN in a claimant's name.
+    function stakeFor(address node, address staker, uint128 amount) external;
+
+    /// @notice Locks `amount` of a node's own stake for one to two unbonding periods; lockers only.
+    function lock(address node, uint128 amount) external;
+
+    /// @notice Locks stake in the ratio "stakeToFees" to fees just collected; lockers only.
+    function lockForFees(address node, uint128 fees) external;
+
     function unbondingPeriod() external view returns (uint64);
+
+    function isSlasher(address account) external view returns (bool);
+
+    function isLocker(address account) external view returns (bool);
+
+    /// @notice What an account has staked on itself, at work.
+    function ownStake(address account) external view returns (uint256);
+
+    /// @notice Own stake that is not locked.
+    function freeStake(address account) external view returns (uint256);
+
+    function locked(address account) external view returns (uint256);
 
     /// @notice Whether `signer` signs for `node` now; a node signs for itself.
     function isSigner(address node, address signer) external view returns (bool);

@@ -115,7 +115,10 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentChannels
     function claim(Voucher calldata voucher, bytes calldata signature) external nonReentrant returns (uint128 delta) {
         delta = _claim(voucher, signature);
-        if (delta != 0) return delta;
+        if (delta != 0) {
+            staking.lockForFees(_channels[voucher.channelId].payee, delta);
+            return delta;
+        }
         State storage channel = _channels[voucher.channelId];
         revert PaymentChannelsNothingToClaim(
             voucher.channelId, voucher.cumulative, channel.deposited, channel.claimed
@@ -135,6 +138,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         for (uint256 i = 0; i < vouchers.length; ++i) {
             total += _claim(vouchers[i], signatures[i]);
         }
+        if (total != 0) staking.lockForFees(staking.nodeOf(msg.sender), total);
     }
 
     /// @inheritdoc IPaymentChannels

@@ -1,79 +1,108 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.27;
 
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochSettlement} from "../interfaces/IEpochSettlement.sol";
+import {IGuardian} from "../interfaces/IGuardian.sol";
 import {INodeStaking} from "../interfaces/INodeStaking.sol";
-import {IOpenToken} from "../interfaces/IOpenToken.sol";
+import {IProtocolParameters} from "../interfaces/IProtocolParameters.sol";
 import {BoundedBytes} from "../libraries/BoundedBytes.sol";
 import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 import {Receipt, ReceiptHash} from "../libraries/ReceiptHash.sol";
 
-/// @title Epoch accounting and commitments. Immutable; holds no money but open bonds.
+/// @title Epoch accounting and commitments. Immutable; holds no money: a commitment's bond is locked stake.
 /// @dev Stated epochs form a linked list in ascending order, so that commitments can be held to that order without a
 /// loop over the empty epochs between them. An epoch that is passed by before anyone stated it takes no statements
-/// any more; its funds roll over.
-contract EpochSettlement is IEpochSettlement, EIP712, ReentrancyGuardTransient {
-    using SafeERC20 for IOpenToken;
+/// any more; its funds roll over. Commitments form a stack: voiding one takes off all above it, by moving one cursor,
+/// and what they left in storage is dead until the same epochs are committed again.
+contract EpochSettlement is IEpochSettlement, EIP712 {
+    bytes32 private constant CHALLENGE_WINDOW = keccak256("challengeWindow");
+    bytes32 private constant COMMIT_BOND = keccak256("commitBond");
 
-    /// @dev An epoch or none; epoch 0 is an epoch.
-    struct Marker {
-        uint64 epoch;
-        bool isSet;
+    struct Totals {
+        uint112 funded;
+        uint112 stated;
+        bool isListed;
     }
 
-    IOpenToken public immutable token;
+    /// @dev Epochs plus one, so that zero says "none": epoch 0 is an epoch.
+    struct Cursor {
+        uint64 firstUncommitted;
+        uint64 lastStated;
+        uint64 lastCommitted;
+        uint64 lastFinal;
+    }
+
+    /// @dev `previous` is the epoch before it in the stack, plus one.
+    struct Record {
+        bytes32 entryRoot;
+        bytes32 cumRoot;
+        uint128 total;
+        uint64 previous;
+        uint64 committedAt;
+        address committer;
+        uint64 finalAt;
+        bool isFinal;
+    }
+
     address public immutable channels;
+    address public immutable gateway;
     INodeStaking public immutable staking;
+    IProtocolParameters public immutable parameters;
+    IGuardian public immutable guardian;
     /// @inheritdoc IEpochSettlement
     uint64 public immutable genesis;
     /// @inheritdoc IEpochSettlement
     uint64 public immutable epochLength;
-    /// @inheritdoc IEpochSettlement
-    uint64 public immutable challengeWindow;
-    /// @inheritdoc IEpochSettlement
-    uint128 public immutable bond;
 
+    /// @inheritdoc IEpochSettlement
+    mapping(address account => bool) public isJudge;
+    /// @inheritdoc IEpochSettlement
+    mapping(address account => bool) public isHolder;
     /// @inheritdoc IEpochSettlement
     mapping(uint64 epoch => mapping(address node => uint256)) public funded;
     /// @inheritdoc IEpochSettlement
-    mapping(uint64 epoch => uint256) public fundedTotal;
-    /// @inheritdoc IEpochSettlement
-    mapping(uint64 epoch => uint256) public statedTotal;
+    mapping(uint64 epoch => uint256) public holdsOn;
     mapping(bytes32 receiptHash => bool) public isReceiptSubmitted;
 
+    mapping(uint64 epoch => Totals) private _totals;
     mapping(uint64 epoch => mapping(address node => Statement)) private _statements;
-    mapping(uint64 epoch => CommitmentRecord) private _commitments;
-    mapping(uint64 epoch => Marker) private _nextStated;
-    mapping(uint64 epoch => Marker) private _previousCommitted;
-    Marker private _firstUncommitted;
-    Marker private _lastStated;
-    Marker private _lastCommitted;
-    Marker private _lastFinal;
+    mapping(uint64 epoch => Record) private _records;
+    mapping(uint64 epoch => uint64) private _nextStated;
+    Cursor private _cursor;
 
-    constructor(IOpenToken token_, address channels_, INodeStaking staking_, Settings memory settings)
-        EIP712("OpenLedger Receipts", "1")
-    {
-        require(
-            settings.epochLength != 0 && settings.challengeWindow != 0,
-            EpochSettlementBadSettings(settings.epochLength, settings.challengeWindow)
-        );
-        token = token_;
-        channels = channels_;
-        staking = staking_;
+    modifier onlyJudge() {
+        require(isJudge[msg.sender], EpochSettlementNotJudge(msg.sender));
+        _;
+    }
+
+    modifier onlyHolder() {
+        require(isHolder[msg.sender], EpochSettlementNotHolder(msg.sender));
+        _;
+    }
+
+    constructor(Links memory links, Settings memory settings) EIP712("OpenLedger Receipts", "1") {
+        require(settings.epochLength != 0, EpochSettlementZeroLength());
+        channels = links.channels;
+        gateway = links.gateway;
+        staking = links.staking;
+        parameters = links.parameters;
+        guardian = links.guardian;
         genesis = settings.genesis;
         epochLength = settings.epochLength;
-        challengeWindow = settings.challengeWindow;
-        bond = settings.bond;
+        for (uint256 i = 0; i < links.judges.length; ++i) {
+            isJudge[links.judges[i]] = true;
+        }
+        for (uint256 i = 0; i < links.holders.length; ++i) {
+            isHolder[links.holders[i]] = true;
+        }
     }
 
     /// @inheritdoc IEpochSettlement
     function fund(address node, uint128 amount) external returns (uint64 epoch) {
-        require(msg.sender == channels, EpochSettlementNotChannels(msg.sender));
+        require(msg.sender == channels || msg.sender == gateway, EpochSettlementNotChannels(msg.sender));
         epoch = currentEpoch();
         _fund(epoch, node, amount);
     }
@@ -90,7 +119,8 @@ contract EpochSettlement is IEpochSettlement, EIP712, ReentrancyGuardTransient {
         address node = staking.nodeOf(msg.sender);
         // Registration tells the distributor which account earns for this node's stakers.
         require(staking.isRegistered(node), EpochSettlementNodeNotRegistered(node));
-        _requireOver(epoch);
+        uint64 current = currentEpoch();
+        require(epoch < current, EpochSettlementEpochNotOver(epoch, current));
         require(!_isClosed(epoch), EpochSettlementClosed(epoch));
         Statement storage statement = _statements[epoch][node];
         require(statement.publishedAt == 0, EpochSettlementAlreadyStated(epoch, node));
@@ -104,63 +134,94 @@ contract EpochSettlement is IEpochSettlement, EIP712, ReentrancyGuardTransient {
         statement.total = SafeCast.toUint128(total);
         statement.count = count;
         statement.publishedAt = uint64(block.timestamp);
-        statedTotal[epoch] += total;
+        _totals[epoch].stated += SafeCast.toUint112(total);
         emit StatementPublished(epoch, node, root, count, total, receiptsRoot, cid);
     }
 
     /// @inheritdoc IEpochSettlement
     function rollover(uint64 epoch) external {
         address node = staking.nodeOf(msg.sender);
-        require(_isClosed(epoch), EpochSettlementStillOpen(epoch));
-        require(_statements[epoch][node].publishedAt == 0, EpochSettlementAlreadyStated(epoch, node));
+        Statement storage statement = _statements[epoch][node];
+        require(statement.voided || _isClosed(epoch), EpochSettlementStillOpen(epoch));
+        require(statement.voided || statement.publishedAt == 0, EpochSettlementAlreadyStated(epoch, node));
         uint128 amount = SafeCast.toUint128(funded[epoch][node]);
         require(amount != 0, EpochSettlementNothingFunded(epoch, node));
         funded[epoch][node] = 0;
-        fundedTotal[epoch] -= amount;
+        _totals[epoch].funded -= SafeCast.toUint112(amount);
         uint64 current = currentEpoch();
         emit FundsRolledOver(epoch, current, node, amount);
         _fund(current, node, amount);
     }
 
     /// @inheritdoc IEpochSettlement
-    function commit(Commitment calldata commitment) external nonReentrant {
+    function commit(Commitment calldata commitment) external {
         uint64 epoch = commitment.epoch;
-        address node = staking.nodeOf(msg.sender);
-        require(staking.totalStake(node) != 0, EpochSettlementNotStaked(node));
-        _requireNext(epoch);
-        _requireStatementsIn(epoch);
-        CommitmentRecord storage previous = _commitments[_lastCommitted.epoch];
+        Cursor memory cursor = _cursor;
+        _requireNext(epoch, cursor.firstUncommitted);
+        uint256 stated = _requireStatementsIn(epoch);
+        (bytes32 previousRoot, uint256 previousTotal) = _rootAndTotal(cursor.lastCommitted);
         require(
-            commitment.prevCumRoot == previous.cumRoot,
-            EpochSettlementPreviousRoot(commitment.prevCumRoot, previous.cumRoot)
+            commitment.prevCumRoot == previousRoot, EpochSettlementPreviousRoot(commitment.prevCumRoot, previousRoot)
         );
-        uint256 stated = statedTotal[epoch];
         require(
-            uint256(commitment.total) == previous.total + stated,
-            EpochSettlementSolvency(commitment.total, previous.total, stated)
+            uint256(commitment.total) == previousTotal + stated,
+            EpochSettlementSolvency(commitment.total, previousTotal, stated)
         );
         BoundedBytes.checkCid(commitment.dataCid);
-        _record(commitment);
+        address node = staking.nodeOf(msg.sender);
+        _record(commitment, node, cursor);
+        staking.lock(node, SafeCast.toUint128(parameters.value(COMMIT_BOND)));
     }
 
     /// @inheritdoc IEpochSettlement
-    function finalize(uint64 epoch) external nonReentrant {
-        CommitmentRecord storage record = _commitments[epoch];
-        require(record.committedAt != 0, EpochSettlementUnknownCommitment(epoch));
+    function finalize(uint64 epoch) external {
+        require(!guardian.isPaused(address(this)), EpochSettlementPaused());
+        Cursor memory cursor = _cursor;
+        require(_isLive(epoch, cursor.lastCommitted), EpochSettlementUnknownCommitment(epoch));
+        Record storage record = _records[epoch];
         require(!record.isFinal, EpochSettlementAlreadyFinal(epoch));
-        uint64 until = record.committedAt + challengeWindow;
-        require(block.timestamp >= until, EpochSettlementWindowOpen(epoch, until));
-        Marker memory previous = _previousCommitted[epoch];
+        require(block.timestamp >= record.finalAt, EpochSettlementWindowOpen(epoch, record.finalAt));
         require(
-            !previous.isSet || _commitments[previous.epoch].isFinal,
-            EpochSettlementPreviousNotFinal(epoch, previous.epoch)
+            record.previous == cursor.lastFinal,
+            EpochSettlementPreviousNotFinal(epoch, record.previous == 0 ? 0 : record.previous - 1)
         );
+        require(holdsOn[epoch] == 0, EpochSettlementHeld(epoch, holdsOn[epoch]));
         record.isFinal = true;
-        _lastFinal = Marker(epoch, true);
-        uint128 returned = record.bond;
-        record.bond = 0;
+        _cursor.lastFinal = epoch + 1;
         emit EpochFinalized(epoch, record.cumRoot, record.total);
-        if (returned != 0) token.safeTransfer(record.committer, returned);
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function voidStatement(uint64 epoch, address node) external onlyJudge {
+        require(isChallengeable(epoch, node), EpochSettlementNotChallengeable(epoch, node));
+        Statement storage statement = _statements[epoch][node];
+        statement.voided = true;
+        _totals[epoch].stated -= SafeCast.toUint112(statement.total);
+        emit StatementVoided(epoch, node, msg.sender);
+        if (_isLive(epoch, _cursor.lastCommitted)) _voidFrom(epoch);
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function voidCommitment(uint64 epoch) external onlyJudge {
+        require(_isLive(epoch, _cursor.lastCommitted), EpochSettlementUnknownCommitment(epoch));
+        require(!_records[epoch].isFinal, EpochSettlementAlreadyFinal(epoch));
+        _voidFrom(epoch);
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function hold(uint64 epoch) external onlyHolder {
+        if (_isLive(epoch, _cursor.lastCommitted)) {
+            uint64 until = _records[epoch].finalAt;
+            require(block.timestamp < until, EpochSettlementWindowOver(epoch, until));
+        } else {
+            require(_totals[epoch].isListed, EpochSettlementNothingStated(epoch));
+        }
+        ++holdsOn[epoch];
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function release(uint64 epoch) external onlyHolder {
+        --holdsOn[epoch];
     }
 
     /// @inheritdoc IEpochSettlement
@@ -183,28 +244,51 @@ contract EpochSettlement is IEpochSettlement, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IEpochSettlement
+    function fundedTotal(uint64 epoch) external view returns (uint256) {
+        return _totals[epoch].funded;
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function statedTotal(uint64 epoch) external view returns (uint256) {
+        return _totals[epoch].stated;
+    }
+
+    /// @inheritdoc IEpochSettlement
     function getStatement(uint64 epoch, address node) external view returns (Statement memory) {
         return _statements[epoch][node];
     }
 
     /// @inheritdoc IEpochSettlement
+    function isChallengeable(uint64 epoch, address node) public view returns (bool) {
+        Statement storage statement = _statements[epoch][node];
+        bool isFinal = _isLive(epoch, _cursor.lastCommitted) && _records[epoch].isFinal;
+        return statement.publishedAt != 0 && !statement.voided && !isFinal;
+    }
+
+    /// @inheritdoc IEpochSettlement
     function nextToCommit() external view returns (bool exists, uint64 epoch) {
-        return (_firstUncommitted.isSet, _firstUncommitted.epoch);
+        uint64 first = _cursor.firstUncommitted;
+        return first == 0 ? (false, 0) : (true, first - 1);
     }
 
     /// @inheritdoc IEpochSettlement
     function getCommitment(uint64 epoch) external view returns (CommitmentRecord memory) {
-        return _commitments[epoch];
+        return _brief(_isLive(epoch, _cursor.lastCommitted) ? epoch + 1 : 0);
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function previousCommitment(uint64 epoch) external view returns (CommitmentRecord memory) {
+        return _brief(_isLive(epoch, _cursor.lastCommitted) ? _records[epoch].previous : 0);
     }
 
     /// @inheritdoc IEpochSettlement
     function latestCommitted() external view returns (uint64 epoch, bytes32 cumRoot, uint128 total) {
-        return _brief(_lastCommitted);
+        return _latest(_cursor.lastCommitted);
     }
 
     /// @inheritdoc IEpochSettlement
     function latestFinal() external view returns (uint64 epoch, bytes32 cumRoot, uint128 total) {
-        return _brief(_lastFinal);
+        return _latest(_cursor.lastFinal);
     }
 
     /// @inheritdoc IEpochSettlement
@@ -213,9 +297,10 @@ contract EpochSettlement is IEpochSettlement, EIP712, ReentrancyGuardTransient {
         view
         returns (bool)
     {
-        CommitmentRecord storage record = _commitments[epoch];
+        if (!_isLive(epoch, _cursor.lastCommitted) || !_records[epoch].isFinal) return false;
+        Statement storage statement = _statements[epoch][receipt.node];
         (bool fits, bytes32 root,) = OpenSumTree.climb(receiptHash(receipt), receipt.price, proof);
-        return record.isFinal && fits && root == record.receiptsRoot;
+        return fits && !statement.voided && root == statement.receiptsRoot;
     }
 
     /// @inheritdoc IEpochSettlement
@@ -230,74 +315,91 @@ contract EpochSettlement is IEpochSettlement, EIP712, ReentrancyGuardTransient {
 
     function _fund(uint64 epoch, address node, uint128 amount) private {
         funded[epoch][node] += amount;
-        fundedTotal[epoch] += amount;
+        _totals[epoch].funded += SafeCast.toUint112(amount);
         emit EpochFunded(epoch, node, amount);
     }
 
     /// @dev The first statement of an epoch puts it at the list's end; `_isClosed` has refused any earlier place.
     function _enlist(uint64 epoch) private {
-        if (statedTotal[epoch] != 0) return;
-        Marker memory marker = Marker(epoch, true);
-        if (_firstUncommitted.isSet) _nextStated[_lastStated.epoch] = marker;
-        else _firstUncommitted = marker;
-        _lastStated = marker;
+        if (_totals[epoch].isListed) return;
+        _totals[epoch].isListed = true;
+        Cursor memory cursor = _cursor;
+        if (cursor.lastStated != 0) _nextStated[cursor.lastStated - 1] = epoch + 1;
+        if (cursor.firstUncommitted == 0) cursor.firstUncommitted = epoch + 1;
+        cursor.lastStated = epoch + 1;
+        _cursor = cursor;
     }
 
-    function _record(Commitment calldata commitment) private {
+    function _record(Commitment calldata commitment, address node, Cursor memory cursor) private {
         uint64 epoch = commitment.epoch;
-        _firstUncommitted = _nextStated[epoch];
-        _previousCommitted[epoch] = _lastCommitted;
-        _lastCommitted = Marker(epoch, true);
-        _commitments[epoch] = CommitmentRecord(
-            commitment.receiptsRoot,
-            commitment.entryRoot,
-            commitment.cumRoot,
-            commitment.total,
-            bond,
-            msg.sender,
-            uint64(block.timestamp),
-            false
-        );
+        Record storage record = _records[epoch];
+        record.entryRoot = commitment.entryRoot;
+        record.cumRoot = commitment.cumRoot;
+        (record.total, record.previous, record.committedAt) =
+            (commitment.total, cursor.lastCommitted, uint64(block.timestamp));
+        (record.committer, record.finalAt, record.isFinal) =
+            (node, uint64(block.timestamp + parameters.value(CHALLENGE_WINDOW)), false);
+        cursor.firstUncommitted = _nextStated[epoch];
+        cursor.lastCommitted = epoch + 1;
+        _cursor = cursor;
         emit EpochCommitted(
-            epoch,
-            msg.sender,
-            commitment.receiptsRoot,
-            commitment.entryRoot,
-            commitment.cumRoot,
-            commitment.total,
-            commitment.dataCid
+            epoch, node, commitment.entryRoot, commitment.cumRoot, commitment.total, commitment.dataCid
         );
-        if (bond != 0) token.safeTransferFrom(msg.sender, address(this), bond);
     }
 
-    function _requireOver(uint64 epoch) private view {
-        uint64 current = currentEpoch();
-        require(epoch < current, EpochSettlementEpochNotOver(epoch, current));
+    function _voidFrom(uint64 epoch) private {
+        _cursor.lastCommitted = _records[epoch].previous;
+        _cursor.firstUncommitted = epoch + 1;
+        emit CommitmentVoided(epoch, msg.sender);
     }
 
-    function _requireNext(uint64 epoch) private view {
-        Marker memory first = _firstUncommitted;
-        require(first.isSet, EpochSettlementNothingStated(epoch));
-        require(epoch == first.epoch, EpochSettlementOutOfOrder(epoch, first.epoch));
+    function _requireNext(uint64 epoch, uint64 first) private pure {
+        require(first != 0, EpochSettlementNothingStated(epoch));
+        require(epoch == first - 1, EpochSettlementOutOfOrder(epoch, first - 1));
     }
 
     /// @dev Every funded node has one whole epoch to state before a commitment may leave it out.
-    function _requireStatementsIn(uint64 epoch) private view {
+    function _requireStatementsIn(uint64 epoch) private view returns (uint256 stated) {
+        Totals memory totals = _totals[epoch];
         uint64 until = genesis + (epoch + 2) * epochLength;
         require(
-            statedTotal[epoch] == fundedTotal[epoch] || block.timestamp >= until,
-            EpochSettlementStatementsOpen(epoch, until)
+            totals.stated == totals.funded || block.timestamp >= until, EpochSettlementStatementsOpen(epoch, until)
         );
+        return totals.stated;
     }
 
     function _isClosed(uint64 epoch) private view returns (bool) {
-        if (statedTotal[epoch] != 0) return _commitments[epoch].committedAt != 0;
-        return _lastStated.isSet && epoch < _lastStated.epoch;
+        Cursor memory cursor = _cursor;
+        if (_totals[epoch].isListed) return _isLive(epoch, cursor.lastCommitted);
+        return epoch + 1 < cursor.lastStated;
     }
 
-    function _brief(Marker memory marker) private view returns (uint64, bytes32, uint128) {
-        if (!marker.isSet) return (0, 0, 0);
-        CommitmentRecord storage record = _commitments[marker.epoch];
-        return (marker.epoch, record.cumRoot, record.total);
+    function _isLive(uint64 epoch, uint64 lastCommitted) private view returns (bool) {
+        return epoch < lastCommitted && _records[epoch].committedAt != 0;
+    }
+
+    function _rootAndTotal(uint64 place) private view returns (bytes32, uint128) {
+        if (place == 0) return (0, 0);
+        return (_records[place - 1].cumRoot, _records[place - 1].total);
+    }
+
+    function _latest(uint64 place) private view returns (uint64 epoch, bytes32 cumRoot, uint128 total) {
+        if (place == 0) return (0, 0, 0);
+        (cumRoot, total) = _rootAndTotal(place);
+        epoch = place - 1;
+    }
+
+    function _brief(uint64 place) private view returns (CommitmentRecord memory brief) {
+        if (place == 0) return brief;
+        Record storage record = _records[place - 1];
+        return CommitmentRecord(
+            record.entryRoot,
+            record.cumRoot,
+            record.total,
+            record.committer,
+            record.committedAt,
+            record.finalAt,
+            record.isFinal
+        );
     }
 }

@@ -9,6 +9,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {INodeStaking} from "../interfaces/INodeStaking.sol";
 import {IOpenToken} from "../interfaces/IOpenToken.sol";
+import {IProtocolParameters} from "../interfaces/IProtocolParameters.sol";
 import {EarnerAccounts} from "../libraries/EarnerAccounts.sol";
 
 /// @title Stake pools of nodes. Immutable; exits, rewards and slashes cannot be paused by anyone.
@@ -20,6 +21,8 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
 
     uint256 private constant VIRTUAL_SHARES = 1_000;
     uint256 private constant PRECISION = 1e36;
+    bytes32 private constant STAKE_TO_FEES = keccak256("stakeToFees");
+    bytes32 private constant UNBONDING_PERIOD = keccak256("unbondingPeriod");
     bytes32 private constant SIGNER_TYPEHASH =
         keccak256("SignerAuthorization(address node,address signer,uint256 deadline)");
 
@@ -34,10 +37,20 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         bool active;
     }
 
+    /// @dev Two periods of locks: what was locked in the one before `period` is still held, what is older is free.
+    struct Locks {
+        uint96 previous;
+        uint96 current;
+        uint64 period;
+    }
+
     IOpenToken public immutable token;
-    address public immutable faultProofs;
+    IProtocolParameters public immutable parameters;
+    address public immutable distributor;
     /// @inheritdoc INodeStaking
-    uint64 public immutable unbondingPeriod;
+    mapping(address account => bool) public isSlasher;
+    /// @inheritdoc INodeStaking
+    mapping(address account => bool) public isLocker;
 
     uint256 public ticketCount;
     /// @inheritdoc INodeStaking
@@ -49,16 +62,44 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     mapping(address node => mapping(address staker => Position)) private _positions;
     mapping(uint256 ticket => Ticket) private _tickets;
     mapping(address signer => Signer) private _signers;
+    mapping(address node => Locks) private _locks;
 
-    constructor(IOpenToken token_, address faultProofs_, uint64 unbondingPeriod_) EIP712("OpenLedger Staking", "1") {
+    modifier onlyLocker() {
+        require(isLocker[msg.sender], NodeStakingNotLocker(msg.sender));
+        _;
+    }
+
+    constructor(IOpenToken token_, IProtocolParameters parameters_, Roles memory roles) EIP712("OpenLedger Staking", "1") {
         token = token_;
-        faultProofs = faultProofs_;
-        unbondingPeriod = unbondingPeriod_;
+        parameters = parameters_;
+        distributor = roles.distributor;
+        for (uint256 i = 0; i < roles.slashers.length; ++i) {
+            isSlasher[roles.slashers[i]] = true;
+        }
+        for (uint256 i = 0; i < roles.lockers.length; ++i) {
+            isLocker[roles.lockers[i]] = true;
+        }
     }
 
     /// @inheritdoc INodeStaking
     function stake(address node, uint128 amount) external nonReentrant {
-        _stake(node, amount);
+        _stake(node, msg.sender, amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function stakeFor(address node, address staker, uint128 amount) external nonReentrant {
+        require(msg.sender == distributor, NodeStakingNotDistributor(msg.sender));
+        _stake(node, staker, amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function lock(address node, uint128 amount) external onlyLocker {
+        _lock(node, amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function lockForFees(address node, uint128 fees) external onlyLocker {
+        _lock(node, fees * parameters.value(STAKE_TO_FEES));
     }
 
     /// @inheritdoc INodeStaking
@@ -68,7 +109,7 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     {
         // Whoever used the permit first has set the same allowance; the transfer decides.
         try token.permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
-        _stake(node, amount);
+        _stake(node, msg.sender, amount);
     }
 
     /// @inheritdoc INodeStaking
@@ -85,9 +126,10 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         pool.unbondingTokens += SafeCast.toUint128(amount);
         pool.unbondingShares += exiting;
         ticket = ++ticketCount;
-        uint64 readyAt = uint64(block.timestamp) + unbondingPeriod;
+        uint64 readyAt = uint64(block.timestamp) + unbondingPeriod();
         _tickets[ticket] = Ticket(msg.sender, node, exiting, readyAt);
         emit Unbonding(node, msg.sender, ticket, amount, shares, readyAt);
+        if (msg.sender == node) require(locked(node) <= ownStake(node), NodeStakingLocked(node, locked(node), ownStake(node)));
     }
 
     /// @inheritdoc INodeStaking
@@ -162,7 +204,7 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 slashed)
     {
-        require(msg.sender == faultProofs, NodeStakingNotFaultProofs(msg.sender));
+        require(isSlasher[msg.sender], NodeStakingNotSlasher(msg.sender));
         Pool storage pool = _pools[node];
         uint256 reachable = uint256(pool.tokens) + pool.unbondingTokens;
         // At most half at once: an emptied pool with shares left would make every later share worthless.
@@ -171,7 +213,7 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         uint256 fromUnbonding = Math.mulDiv(slashed, pool.unbondingTokens, reachable);
         pool.unbondingTokens -= SafeCast.toUint128(fromUnbonding);
         pool.tokens -= SafeCast.toUint128(slashed - fromUnbonding);
-        uint256 rewarded = slashed / 2;
+        uint256 rewarded = beneficiary == address(0) ? 0 : slashed / 2;
         emit StakeSlashed(node, beneficiary, slashed - rewarded, rewarded);
         token.burn(slashed - rewarded);
         if (rewarded != 0) token.safeTransfer(beneficiary, rewarded);
@@ -218,6 +260,28 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc INodeStaking
+    function unbondingPeriod() public view returns (uint64) {
+        return uint64(parameters.value(UNBONDING_PERIOD));
+    }
+
+    /// @inheritdoc INodeStaking
+    function ownStake(address account) public view returns (uint256) {
+        Pool storage pool = _pools[account];
+        return _toTokensDown(_positions[account][account].shares, pool.tokens, pool.shares);
+    }
+
+    /// @inheritdoc INodeStaking
+    function freeStake(address account) public view returns (uint256) {
+        return Math.saturatingSub(ownStake(account), locked(account));
+    }
+
+    /// @inheritdoc INodeStaking
+    function locked(address account) public view returns (uint256) {
+        Locks memory locks = _rotated(account);
+        return uint256(locks.previous) + locks.current;
+    }
+
+    /// @inheritdoc INodeStaking
     function stakeOf(address node, address staker) external view returns (uint256) {
         Pool storage pool = _pools[node];
         return _toTokensDown(_positions[node][staker].shares, pool.tokens, pool.shares);
@@ -234,18 +298,34 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         return position.rewards + _earnedSince(position, _pools[node].rewardPerShare);
     }
 
-    function _stake(address node, uint128 amount) private {
+    function _lock(address node, uint256 amount) private {
+        uint256 free = freeStake(node);
+        require(amount <= free, NodeStakingLockExceedsStake(node, amount, free));
+        Locks memory locks = _rotated(node);
+        locks.current += SafeCast.toUint96(amount);
+        _locks[node] = locks;
+        emit StakeLocked(node, msg.sender, amount);
+    }
+
+    function _rotated(address node) private view returns (Locks memory locks) {
+        locks = _locks[node];
+        uint64 period = uint64(block.timestamp) / unbondingPeriod();
+        if (period == locks.period) return locks;
+        return Locks(period == locks.period + 1 ? locks.current : 0, 0, period);
+    }
+
+    function _stake(address node, address staker, uint128 amount) private {
         require(node != address(0), NodeStakingZeroNode());
         require(amount != 0, NodeStakingZeroAmount());
         Pool storage pool = _pools[node];
-        Position storage position = _accrue(node, msg.sender);
+        Position storage position = _accrue(node, staker);
         uint256 shares = _toSharesDown(amount, pool.tokens, pool.shares);
         require(shares != 0, NodeStakingTooSmall(amount));
         position.shares += shares;
         pool.shares += shares;
         pool.tokens += amount;
         nodeOfStakers[EarnerAccounts.stakersOf(node)] = node;
-        emit Staked(node, msg.sender, amount, shares);
+        emit Staked(node, staker, amount, shares);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 

@@ -11,6 +11,7 @@ from tests.contracts.world import Mined, World
 
 DELAY = 120
 FOREVER = 2**64 - 1
+FREE_STAKE = 100_000 * OPEN
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def open_channel(
 ) -> OpenChannel:
     """Opens a channel of the payer's with ten times `amount` left in its purse."""
     terms = terms_of(world, payee, salt, delay)
+    if not world.staking.functions.ownStake(world.address(payee)).call():
+        world.stake(payee, FREE_STAKE)  # a claim locks stake in proportion to what it moves
     world.fund("payer", 11 * amount, world.channels)
     world.send(world.channels.functions.open(call_tuple(terms), amount), "payer")
     return OpenChannel(world, terms, channel_id(terms, world.channels_domain, keccak))

@@ -103,7 +103,6 @@ class Ledger:
         fields = {
             "epoch": commitment.epoch,
             "prevCumRoot": self.commitments[-1].cum_root.digest if self.commitments else bytes(32),
-            "receiptsRoot": commitment.receipts_root.digest,
             "entryRoot": commitment.entry_root.digest,
             "cumRoot": commitment.cum_root.digest,
             "total": commitment.total,

@@ -31,7 +31,7 @@ def test_a_local_key_deploys_without_an_unlocked_account(world: World) -> None:
     )
     assert token.functions.balanceOf(world.address("payer")).call() == 5 * OPEN
     assert record["genesis"] <= world.now
-    assert json.loads(json.dumps(record))["settings"]["bond"] == str(DEVNET.bond)
+    assert json.loads(json.dumps(record))["settings"]["commit_bond"] == str(DEVNET.commit_bond)
 
 
 class Interrupted(Web3Deployer):
@@ -51,8 +51,8 @@ def test_a_contract_at_another_address_stops_the_deployment(world: World) -> Non
 
 def test_settings_come_over_the_development_networks(tmp_path: Path) -> None:
     named = tmp_path / "settings.json"
-    named.write_text(json.dumps({"epoch_length": 7, "bond": "12", "allocations": {"0x01": "34"}}))
-    assert load_settings(named) == replace(DEVNET, epoch_length=7, bond=12, allocations={"0x01": 34})
+    named.write_text(json.dumps({"epoch_length": 7, "commit_bond": "12", "allocations": {"0x01": "34"}}))
+    assert load_settings(named) == replace(DEVNET, epoch_length=7, commit_bond=12, allocations={"0x01": 34})
     assert load_settings(None) == replace(DEVNET, allocations={})
 
 

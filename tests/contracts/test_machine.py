@@ -46,7 +46,7 @@ class Economy:
 
     @property
     def final_epochs(self) -> int:
-        return sum(self.world.settlement.functions.getCommitment(epoch).call()[7] for epoch in self.committed)
+        return sum(self.world.settlement.functions.getCommitment(epoch).call()[6] for epoch in self.committed)
 
     def pay(self) -> None:
         """A voucher for more is signed and claimed, as far as the deposit goes."""

@@ -17,10 +17,6 @@ def stated(ledger: Ledger, node: str, amount: int):  # type: ignore[no-untyped-d
     return epoch, ledger.build(epoch, [statement])
 
 
-def open_bond(world: World, epoch: int) -> int:
-    return int(world.settlement.functions.getCommitment(epoch).call()[4])
-
-
 @pytest.mark.parametrize("difference", [-1, 1, 10**20])
 def test_a_commitment_adds_exactly_what_was_stated(world: World, ledger: Ledger, difference: int) -> None:
     """SPEC 7.25: total - previous total == stated, checked at commit, whatever the roots say."""
@@ -85,27 +81,23 @@ def test_no_waiting_when_everyone_has_stated(world: World, ledger: Ledger) -> No
 
 
 def test_only_staked_nodes_commit_and_they_bond(world: World, ledger: Ledger) -> None:
-    """SPEC 7.27: a commitment is bonded by a staked node; finality returns the bond."""
-    epoch, commitment = stated(ledger, "node", 50)
-    with reverts("EpochSettlementNotStaked", world.address("stranger")):
+    """SPEC 7.27: a commitment is bonded by its node's own stake, which is locked; no money moves."""
+    _, commitment = stated(ledger, "node", 50)
+    with reverts("NodeStakingLockExceedsStake", world.address("stranger"), BOND, 0):
         ledger.commit(commitment, sender="stranger")
-    before = world.balance("other_node")
-    mined = ledger.commit(commitment, sender="other_node")
-    assert before - world.balance("other_node") == BOND == world.balance(world.settlement.address)
-    assert open_bond(world, epoch) == BOND
-    ledger.finalize(epoch, at=mined.time + world.settings.challenge_window)
-    assert world.balance("other_node") == before
+    node = world.address("other_node")
+    before = world.staking.functions.freeStake(node).call()
+    ledger.commit(commitment, sender="other_node")
+    assert before - world.staking.functions.freeStake(node).call() == BOND
     assert world.balance(world.settlement.address) == 0
-    assert open_bond(world, epoch) == 0
 
 
 def test_a_signer_commits_for_its_node(world: World, ledger: Ledger) -> None:
     world.authorize("node", "hot_signer")
-    world.fund("hot_signer", BOND, world.settlement)
     epoch, commitment = stated(ledger, "node", 50)
-    mined = ledger.commit(commitment, sender="hot_signer")
-    ledger.finalize(epoch, at=mined.time + world.settings.challenge_window)
-    assert world.balance("hot_signer") == BOND
+    ledger.commit(commitment, sender="hot_signer")
+    record = world.settlement.functions.getCommitment(epoch).call()
+    assert record[3] == world.address("node")
 
 
 @pytest.mark.parametrize(("offset", "accepted"), [(-1, False), (0, True), (1, True)])

@@ -78,14 +78,6 @@ def test_who_was_not_funded_has_nothing_to_state(world: World, ledger: Ledger) -
         ledger.publish(ledger.statement(epoch, "other_node", {"contributor": 50}), "other_node")
 
 
-def test_an_unregistered_node_cannot_state(world: World, ledger: Ledger) -> None:
-    """SPEC 7.22: only a node that was ever staked on states, since its stakers earn by that registration."""
-    epoch = ledger.earn("stranger", 50)
-    world.pass_to(ledger.end_of(epoch))
-    with reverts("EpochSettlementNodeNotRegistered", world.address("stranger")):
-        ledger.publish(ledger.statement(epoch, "stranger", {"contributor": 50}), "stranger")
-
-
 def test_only_the_channels_fund(world: World) -> None:
     with reverts("EpochSettlementNotChannels", world.address("stranger")):
         world.send(world.settlement.functions.fund(world.address("stranger"), 5), "stranger")

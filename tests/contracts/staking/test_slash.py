@@ -23,7 +23,7 @@ def slash(world: World, seq: int = 1) -> int:
 def test_only_fault_proofs_slash(world: World) -> None:
     """SPEC 8.27: nobody but the fault proofs takes stake."""
     world.stake("node", OPEN)
-    with reverts("NodeStakingNotFaultProofs", world.address("stranger")):
+    with reverts("NodeStakingNotSlasher", world.address("stranger")):
         call = world.staking.functions.slash(world.address("node"), 1, world.address("stranger"))
         world.send(call, "stranger")
 
