@@ -29,6 +29,11 @@ def channels_domain(chain_id: int, channels: Address) -> Domain:
     return Domain("OpenLedger Channels", "1", chain_id, channels)
 
 
+def labour_domain(chain_id: int, ledger: Address) -> Domain:
+    """The domain of labour records; `ledger` is LabourLedger."""
+    return Domain("OpenLedger Labour", "1", chain_id, ledger)
+
+
 def struct_hash(type_string: str, values: Sequence[int | bytes], keccak: Keccak) -> bytes:
     """keccak(typeHash ‖ words) for a struct of static fields."""
     return keccak(words(keccak(type_string.encode("ascii")), *values))

@@ -15,7 +15,7 @@ from protocol.canonical import canonical_json, parse_json
 from protocol.cid import parse_cid
 from protocol.errors import CidError, ManifestError, SharesDoNotSum
 from protocol.fields import Fields
-from protocol.hashing import Keccak, from_hex, sha256
+from protocol.hashing import Keccak, address_word, from_hex, sha256, tag, words
 from protocol.merkle import root
 from protocol.shares import scores_to_shares
 from protocol.tokens import token_chunks as token_chunks
@@ -125,6 +125,17 @@ def normal_text(text: str) -> str:
 def manifest_root(manifest: Manifest, keccak: Keccak) -> bytes:
     """Root of the sorted tree over content digests: what the chain stores as contentRoot."""
     return root([from_hex(row.digest, 32) for row in manifest.rows], keccak)
+
+
+def rows_root(manifest: Manifest, keccak: Keccak) -> bytes:
+    """Root over (digest, owner, cluster, granted) in row order: what the chain stores as rowsRoot."""
+    return root([row_payload(row, keccak) for row in manifest.rows], keccak)
+
+
+def row_payload(row: ManifestRow, keccak: Keccak) -> bytes:
+    """One row as `rows_root` holds it, so that whose it is can be proven by itself."""
+    digest, owner = from_hex(row.digest, 32), address_word(row.owner)
+    return keccak(words(tag("row", keccak), digest, owner, row.cluster, int(row.consent == GRANTED)))
 
 
 def coverage(manifest: Manifest) -> dict[Address, int]:

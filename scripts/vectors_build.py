@@ -18,6 +18,8 @@ from protocol.manifest import (
     encode_manifest,
     encode_row,
     manifest_root,
+    row_payload,
+    rows_root,
 )
 from protocol.sumtree import SumLeaf, prove_sum, sum_before, sum_root
 from protocol.unixfs import CHUNK_BYTES, MAX_LINKS, build
@@ -113,6 +115,8 @@ def _manifest() -> Case:
         "manifest": encode_manifest(manifest).decode("utf-8"),
         "cid": build(encode_manifest(manifest)).root.text,
         "root": to_hex(manifest_root(manifest, keccak)),
+        "rowsRoot": to_hex(rows_root(manifest, keccak)),
+        "rowPayloads": [to_hex(row_payload(row, keccak)) for row in manifest.rows],
         "proofs": [
             [
                 to_hex(node)

@@ -3,10 +3,11 @@ pragma solidity ^0.8.27;
 
 /// @title Base models and the models served upon them: terms, lineage, price, status.
 interface IModelRegistry {
+    /// @dev Draft <-> Live; either -> Retired, for ever. Only live models are served.
     enum Status {
         None,
-        Active,
-        Paused,
+        Draft,
+        Live,
         Retired
     }
 
@@ -35,18 +36,37 @@ interface IModelRegistry {
         uint32 minSpanTokens;
     }
 
+    /// @dev The price of requests from `since` on.
+    struct Price {
+        uint64 since;
+        uint128 inRate;
+        uint128 outRate;
+        uint128 fixedPrice;
+    }
+
     event BaseRegistered(uint256 indexed id, bytes32 indexed fingerprint, bytes32 tokenizerDigest, bytes metadataCid);
     event ModelRegistered(
-        uint256 indexed id, address indexed owner, uint256 indexed datanetVersionKey, uint256 baseId, string name, uint64 version
+        uint256 indexed id,
+        address indexed owner,
+        uint256 indexed datanetVersionKey,
+        uint256 baseId,
+        string name,
+        uint64 version,
+        string licence
     );
     event ModelStatusChanged(uint256 indexed id, Status status);
     event ModelPriceChanged(uint256 indexed id, uint128 inRate, uint128 outRate, uint128 fixedPrice);
 
+    error ModelRegistryPaused();
     error ModelRegistryUnknownBase(uint256 baseId);
     error ModelRegistryUnknownModel(uint256 id);
     error ModelRegistryUnknownName(string name, uint64 version);
     error ModelRegistryUnknownDatanetVersion(uint256 datanetVersionKey);
+    /// @notice A row of the version was proven to be revoked.
+    error ModelRegistryVersionFlagged(uint256 datanetVersionKey, uint64 flaggedAt);
     error ModelRegistryZeroDigest();
+    /// @notice A model with a Datanet version needs a span threshold of at least 1.
+    error ModelRegistryNoSpanThreshold();
     error ModelRegistryBaseAlreadyRegistered(bytes32 fingerprint, uint256 id);
     /// @notice A name belongs to whoever registered it first; later registrations of its owner are its versions.
     error ModelRegistryNameTaken(string name, address owner);
@@ -55,16 +75,19 @@ interface IModelRegistry {
     error ModelRegistryTooManyParents(uint256 parents, uint256 limit);
     error ModelRegistryRoyaltiesTooHigh(uint256 sumPpm, uint256 limitPpm);
     error ModelRegistryRetired(uint256 id);
+    error ModelRegistryNoStatus(uint256 id);
+    error ModelRegistryNoPriceAt(uint256 id, uint64 time, uint64 firstSince);
 
     /// @notice Registers a base model by the digest of its weights, once; ids count from 1.
     function registerBase(bytes32 fingerprint, bytes32 tokenizerDigest, bytes calldata metadataCid)
         external
         returns (uint256 id);
 
-    /// @notice Registers a model owned by the caller; ids count from 1. Terms but the price never change.
-    function registerModel(ModelTerms calldata terms) external returns (uint256 id);
+    /// @notice Registers a model owned by the caller, as live or as a draft; ids count from 1. Terms but the price never
+    /// change. The Datanet's licence of this moment is kept with it.
+    function registerModel(ModelTerms calldata terms, bool live) external returns (uint256 id);
 
-    /// @notice Pauses, resumes or retires a model; owner only; retired is for ever.
+    /// @notice Makes a model live, a draft again, or retired; owner only; retired is for ever.
     function setStatus(uint256 id, Status status) external;
 
     /// @notice Changes the price of requests to come; owner only. Receipts carry the price they were made at.
@@ -80,7 +103,13 @@ interface IModelRegistry {
     /// @notice The id of a fingerprint's base model, 0 when there is none.
     function baseIdOf(bytes32 fingerprint) external view returns (uint256);
 
-    /// @notice Reverts for an unknown id.
+    /// @notice The price of requests made at `time`. Reverts for a time before the model was registered.
+    function priceAt(uint256 id, uint64 time) external view returns (Price memory);
+
+    /// @notice The licence of the model's Datanet when the model was registered; empty for a bare base.
+    function licenceOf(uint256 id) external view returns (string memory);
+
+    /// @notice Reverts for an unknown id. The terms carry the price in force now.
     function getModel(uint256 id)
         external
         view

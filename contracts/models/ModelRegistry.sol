@@ -2,22 +2,28 @@
 pragma solidity ^0.8.27;
 
 import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
+import {IGuardian} from "../interfaces/IGuardian.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {IProtocolParameters} from "../interfaces/IProtocolParameters.sol";
 import {BoundedBytes} from "../libraries/BoundedBytes.sol";
 
 /// @title Registry of base models and of the models served upon them. Holds no money and no weights.
 contract ModelRegistry is IModelRegistry {
     uint256 public constant MAX_PARENTS = 8;
-    uint256 public constant MAX_ROYALTIES_PPM = 500_000;
+    bytes32 private constant MAX_ROYALTIES_PPM = keccak256("maxRoyaltiesPpm");
 
     struct Model {
         address owner;
         Status status;
         uint64 registeredAt;
         ModelTerms terms;
+        string licence;
+        Price[] prices;
     }
 
     IDatanetRegistry public immutable datanets;
+    IProtocolParameters public immutable parameters;
+    IGuardian public immutable guardian;
 
     /// @inheritdoc IModelRegistry
     uint256 public modelCount;
@@ -30,8 +36,10 @@ contract ModelRegistry is IModelRegistry {
     mapping(uint256 id => Model) private _models;
     mapping(string name => uint256[] ids) private _versions;
 
-    constructor(IDatanetRegistry datanets_) {
+    constructor(IDatanetRegistry datanets_, IProtocolParameters parameters_, IGuardian guardian_) {
         datanets = datanets_;
+        parameters = parameters_;
+        guardian = guardian_;
     }
 
     /// @inheritdoc IModelRegistry
@@ -50,39 +58,41 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function registerModel(ModelTerms calldata terms) external returns (uint256 id) {
+    function registerModel(ModelTerms calldata terms, bool live) external returns (uint256 id) {
+        require(!guardian.isPaused(address(this)), ModelRegistryPaused());
         _check(terms);
-        id = ++modelCount;
         uint256[] storage versions = _versions[terms.name];
         if (versions.length != 0) {
             address nameOwner = _models[versions[0]].owner;
             require(nameOwner == msg.sender, ModelRegistryNameTaken(terms.name, nameOwner));
         }
+        id = ++modelCount;
         versions.push(id);
+        uint256 key = terms.datanetVersionKey;
+        string memory licence = key == 0 ? "" : datanets.getDatanet(key >> 64).licence;
         Model storage model = _models[id];
         model.owner = msg.sender;
-        model.status = Status.Active;
+        model.status = live ? Status.Live : Status.Draft;
         model.registeredAt = uint64(block.timestamp);
         model.terms = terms;
-        emit ModelRegistered(
-            id, msg.sender, terms.datanetVersionKey, terms.baseId, terms.name, uint64(versions.length)
-        );
+        model.licence = licence;
+        emit ModelRegistered(id, msg.sender, key, terms.baseId, terms.name, uint64(versions.length), licence);
+        emit ModelStatusChanged(id, model.status);
+        _price(id, model, terms.inRate, terms.outRate, terms.fixedPrice);
     }
 
     /// @inheritdoc IModelRegistry
     function setStatus(uint256 id, Status status) external {
         Model storage model = _owned(id);
         require(model.status != Status.Retired, ModelRegistryRetired(id));
-        require(status != Status.None, ModelRegistryUnknownModel(id));
+        require(status != Status.None, ModelRegistryNoStatus(id));
         model.status = status;
         emit ModelStatusChanged(id, status);
     }
 
     /// @inheritdoc IModelRegistry
     function setPrice(uint256 id, uint128 inRate, uint128 outRate, uint128 fixedPrice) external {
-        ModelTerms storage terms = _owned(id).terms;
-        (terms.inRate, terms.outRate, terms.fixedPrice) = (inRate, outRate, fixedPrice);
-        emit ModelPriceChanged(id, inRate, outRate, fixedPrice);
+        _price(id, _owned(id), inRate, outRate, fixedPrice);
     }
 
     /// @inheritdoc IModelRegistry
@@ -98,7 +108,27 @@ contract ModelRegistry is IModelRegistry {
         returns (address owner, Status status, ModelTerms memory terms, uint64 registeredAt)
     {
         Model storage model = _known(id);
-        return (model.owner, model.status, model.terms, model.registeredAt);
+        (owner, status, terms, registeredAt) = (model.owner, model.status, model.terms, model.registeredAt);
+        Price storage last = model.prices[model.prices.length - 1];
+        (terms.inRate, terms.outRate, terms.fixedPrice) = (last.inRate, last.outRate, last.fixedPrice);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function priceAt(uint256 id, uint64 time) external view returns (Price memory) {
+        Price[] storage prices = _known(id).prices;
+        require(prices[0].since <= time, ModelRegistryNoPriceAt(id, time, prices[0].since));
+        (uint256 low, uint256 high) = (0, prices.length); // prices[low].since <= time < prices[high].since
+        while (high - low > 1) {
+            uint256 middle = (low + high) / 2;
+            if (prices[middle].since <= time) low = middle;
+            else high = middle;
+        }
+        return prices[low];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function licenceOf(uint256 id) external view returns (string memory) {
+        return _known(id).licence;
     }
 
     /// @inheritdoc IModelRegistry
@@ -113,11 +143,16 @@ contract ModelRegistry is IModelRegistry {
         BoundedBytes.checkText(terms.name);
         BoundedBytes.checkOptionalCid(terms.bundleCid);
         require(_bases[terms.baseId].registeredAt != 0, ModelRegistryUnknownBase(terms.baseId));
-        require(
-            terms.datanetVersionKey == 0 || datanets.versionExists(terms.datanetVersionKey),
-            ModelRegistryUnknownDatanetVersion(terms.datanetVersionKey)
-        );
+        _checkVersion(terms.datanetVersionKey, terms.minSpanTokens);
         _checkLineage(terms.parents, terms.royaltiesPpm);
+    }
+
+    function _checkVersion(uint256 key, uint32 minSpanTokens) private view {
+        if (key == 0) return;
+        require(datanets.versionExists(key), ModelRegistryUnknownDatanetVersion(key));
+        uint64 flaggedAt = datanets.flaggedAt(key);
+        require(flaggedAt == 0, ModelRegistryVersionFlagged(key, flaggedAt));
+        require(minSpanTokens != 0, ModelRegistryNoSpanThreshold());
     }
 
     function _checkLineage(uint256[] calldata parents, uint32[] calldata royaltiesPpm) private view {
@@ -130,7 +165,18 @@ contract ModelRegistry is IModelRegistry {
             _known(parents[i]);
             sum += royaltiesPpm[i];
         }
-        require(sum <= MAX_ROYALTIES_PPM, ModelRegistryRoyaltiesTooHigh(sum, MAX_ROYALTIES_PPM));
+        uint256 limit = parameters.value(MAX_ROYALTIES_PPM);
+        require(sum <= limit, ModelRegistryRoyaltiesTooHigh(sum, limit));
+    }
+
+    /// @dev A second price within one second replaces the first: at every second one price is in force.
+    function _price(uint256 id, Model storage model, uint128 inRate, uint128 outRate, uint128 fixedPrice) private {
+        Price[] storage prices = model.prices;
+        Price memory price = Price(uint64(block.timestamp), inRate, outRate, fixedPrice);
+        uint256 count = prices.length;
+        if (count != 0 && prices[count - 1].since == price.since) prices[count - 1] = price;
+        else prices.push(price);
+        emit ModelPriceChanged(id, inRate, outRate, fixedPrice);
     }
 
     function _owned(uint256 id) private view returns (Model storage model) {

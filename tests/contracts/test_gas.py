@@ -9,8 +9,7 @@ from pathlib import Path
 
 from protocol.parameters import BURN_ACCOUNT
 from tests.contracts.channel import DELAY, open_channel
-from tests.contracts.datanet.test_contribution_ledger import decide, submit
-from tests.contracts.datanet.test_datanet_registry import create, publish
+from tests.contracts.datanets import create, decide, ensure_stake, publish, submit
 from tests.contracts.epochs import Ledger
 from tests.contracts.models.test_model_registry import register_base, register_model
 from tests.contracts.world import World
@@ -21,6 +20,7 @@ SNAPSHOT = Path(__file__).parent / "gas_snapshot.json"
 def main_flow(world: World, ledger: Ledger) -> None:
     """Every stage once, and the repeated calls twice: the second is what a user pays from then on."""
     datanet = create(world, "curator")
+    ensure_stake(world, "curator")
     decide(world, submit(world, datanet, "contributor"), 2, 1)
     publish(world, datanet, "curator")
     register_model(world, register_base(world), datanetVersionKey=(datanet << 64) | 1)

@@ -2,31 +2,8 @@
 
 import pytest
 
+from tests.contracts.datanets import CID, ICD, ROOT, ROWS_ROOT, create, publish, registry
 from tests.contracts.world import World, reverts
-
-CID = b"\x01\x55\x12\x20" + b"\x03" * 32
-ROOT = b"\x0a" * 32
-ICD = b"icd10cm".ljust(32, b"\0")
-
-
-def registry(world: World):  # type: ignore[no-untyped-def]
-    return world.contract("DatanetRegistry")
-
-
-def create(
-    world: World, owner: str, name: str = "icd-10-cm", licence: str = "CC0-1.0", cid: bytes = CID
-) -> int:
-    call = registry(world).functions.createDatanet(name, ICD, False, licence, cid)
-    (event,) = world.events(world.send(call, owner), registry(world), "DatanetCreated")
-    return int(event["id"])
-
-
-def publish(
-    world: World, datanet: int, curator: str, parent: int = 0, root: bytes = ROOT, rows: int = 4
-) -> int:
-    call = registry(world).functions.publishVersion(datanet, parent, root, rows, CID)
-    (event,) = world.events(world.send(call, curator), registry(world), "VersionPublished")
-    return int(event["version"])
 
 
 def test_ids_count_from_one_and_belong_to_their_makers(world: World) -> None:
@@ -49,7 +26,7 @@ def test_versions_count_from_one_and_never_change(world: World) -> None:
     first = registry(world).functions.getVersion(datanet, 1).call()
     assert publish(world, datanet, "curator", parent=1, root=b"\x0b" * 32, rows=9) == 2
     assert registry(world).functions.getVersion(datanet, 1).call() == first
-    assert first[2:] == (0, 4, ROOT, CID)
+    assert first[2:] == (0, 4, 0, ROOT, ROWS_ROOT, CID)
     key = (datanet << 64) | 2
     assert registry(world).functions.versionExists(key).call()
     assert not registry(world).functions.versionExists(key + 1).call()
@@ -80,12 +57,21 @@ def test_only_curators_publish_and_only_the_owner_names_them(world: World) -> No
         publish(world, datanet, "contributor")
 
 
-@pytest.mark.parametrize(("root", "rows"), [(ROOT, 0), (bytes(32), 3)])
-def test_root_and_row_count_belong_together(world: World, root: bytes, rows: int) -> None:
-    """SPEC 1.25: a version without rows has the zero root, and only such a version."""
+@pytest.mark.parametrize(
+    ("root", "rows_root", "rows"),
+    [
+        (ROOT, ROWS_ROOT, 0),
+        (bytes(32), bytes(32), 3),
+        (ROOT, bytes(32), 3),
+        (bytes(32), ROWS_ROOT, 3),
+        (bytes(32), ROWS_ROOT, 0),
+    ],
+)
+def test_roots_and_row_count_belong_together(world: World, root: bytes, rows_root: bytes, rows: int) -> None:
+    """SPEC 1.25: a version without rows has zero roots, and only such a version."""
     datanet = create(world, "curator")
-    with reverts("DatanetRegistryEmptyVersion", root, rows):
-        publish(world, datanet, "curator", root=root, rows=rows)
+    with reverts("DatanetRegistryEmptyVersion", root, rows_root, rows):
+        publish(world, datanet, "curator", root=root, rows=rows, rows_root=rows_root)
     publish(world, datanet, "curator", root=bytes(32), rows=0)
 
 

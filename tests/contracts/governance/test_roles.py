@@ -12,6 +12,7 @@ OURS = (
     "ProtocolParameters",
     "DatanetRegistry",
     "ContributionLedger",
+    "LabourLedger",
     "ModelRegistry",
     "NodeStaking",
     "EpochSettlement",
@@ -26,9 +27,21 @@ REFUSED = {
     ("ProtocolParameters", "setValues"): "AccessManagedUnauthorized",
     ("ProtocolParameters", "setAuthority"): "AccessManagedUnauthorized",
     ("DatanetRegistry", "setCurator"): "DatanetRegistryNotOwner",
+    ("DatanetRegistry", "transferOwnership"): "DatanetRegistryNotOwner",
+    ("DatanetRegistry", "acceptOwnership"): "DatanetRegistryNotPendingOwner",
     ("DatanetRegistry", "publishVersion"): "DatanetRegistryNotCurator",
+    ("DatanetRegistry", "publishVersionWithLabour"): "DatanetRegistryNotCurator",
     ("DatanetRegistry", "registerTokenChunks"): "DatanetRegistryNotCurator",
     ("ContributionLedger", "decide"): "ContributionLedgerNotCurator",
+    ("ContributionLedger", "decideSpam"): "ContributionLedgerNotCurator",
+    ("ContributionLedger", "withdraw"): "ContributionLedgerNotContributor",
+    ("ContributionLedger", "appeal"): "ContributionLedgerNotContributor",
+    ("ContributionLedger", "uphold"): "ContributionLedgerNotCurator",
+    ("ContributionLedger", "overturn"): "ContributionLedgerNotCurator",
+    ("ContributionLedger", "revoke"): "ContributionLedgerNotContributor",
+    ("ContributionLedger", "grant"): "ContributionLedgerNotContributor",
+    ("LabourLedger", "accept"): "LabourLedgerNotCurator",
+    ("LabourLedger", "fixShares"): "LabourLedgerNotRegistry",
     ("ModelRegistry", "setStatus"): "ModelRegistryNotOwner",
     ("ModelRegistry", "setPrice"): "ModelRegistryNotOwner",
     ("NodeStaking", "slash"): "NodeStakingNotSlasher",
@@ -57,7 +70,12 @@ REFUSED = {
 # Functions that anyone may call: each acts on the caller's own money or word, or is proven by its arguments.
 OPEN_TO_ALL = {
     ("DatanetRegistry", "createDatanet"),
+    ("DatanetRegistry", "flagRevoked"),
     ("ContributionLedger", "submit"),
+    ("ContributionLedger", "submitWithPermit"),
+    ("ContributionLedger", "settle"),
+    ("ContributionLedger", "proveDuplicate"),
+    ("LabourLedger", "recordReview"),
     ("ModelRegistry", "registerBase"),
     ("ModelRegistry", "registerModel"),
     ("NodeStaking", "stake"),
@@ -95,8 +113,16 @@ def test_every_writing_function_is_accounted_for(world: World) -> None:
 def populated(world: World) -> dict[str, Any]:
     """One thing of each kind, none of it the stranger's; returns the arguments that name them."""
     from tests.contracts.channel import call_tuple, open_channel
-    from tests.contracts.datanet.test_contribution_ledger import submit
-    from tests.contracts.datanet.test_datanet_registry import create, publish
+    from tests.contracts.datanets import (
+        DIGESTS,
+        create,
+        decide,
+        ensure_stake,
+        membership,
+        publish,
+        revoke,
+        submit,
+    )
     from tests.contracts.models.test_model_registry import register_base, register_model
     from tests.contracts.staking.test_stake import unbond
 
@@ -105,9 +131,15 @@ def populated(world: World) -> dict[str, Any]:
     world.stake("node")
     channel = open_channel(world)
     voucher = channel.voucher(5)
+    decided = submit(world, datanet, "contributor")
+    ensure_stake(world, "curator")
+    decide(world, decided, 3, 0)
+    revoke(world, decided, "contributor", DIGESTS[0])
     return {
         "datanet": datanet,
         "contribution": submit(world, datanet, "contributor"),
+        "row": membership(world, decided, "contributor", DIGESTS[0]),
+        "digest": DIGESTS[0],
         "model": register_model(world, register_base(world)),
         "ticket": unbond(world, "node", 10)[0],
         "channel": channel.id,
@@ -125,9 +157,20 @@ def arguments_for(name: str, function: str, world: World, it: dict[str, Any]) ->
         "setValues": [[word], [1]],
         "setAuthority": [someone],
         "setCurator": [it["datanet"], someone, True],
-        "publishVersion": [it["datanet"], 0, word, 1, cid],
+        "publishVersion": [it["datanet"], 0, word, word, 1, cid],
         "registerTokenChunks": [it["datanet"], 1, word, word, 1],
+        "transferOwnership": [it["datanet"], someone],
+        "acceptOwnership": [it["datanet"]],
+        "publishVersionWithLabour": [it["datanet"], 0, word, word, 1, cid, [1], [1_000_000]],
         "decide": [it["contribution"], 3, 0, b""],
+        "decideSpam": [it["contribution"], b""],
+        "appeal": [it["contribution"], b""],
+        "uphold": [it["contribution"], b""],
+        "overturn": [it["contribution"], 3, 0, b""],
+        "revoke": [it["digest"], it["row"]],
+        "grant": [it["datanet"], it["digest"]],
+        "accept": [(it["datanet"], someone, 1, cid, [], [], 2**60), b""],
+        "fixShares": [it["datanet"], 1, [1], [1_000_000]],
         "setStatus": [it["model"], 2],
         "setPrice": [it["model"], 1, 1, 1],
         "slash": [world.address("node"), 1, someone],
@@ -146,7 +189,13 @@ def arguments_for(name: str, function: str, world: World, it: dict[str, Any]) ->
         "authorizeSigner": [it["channel"], someone, 1, 2**60],
         "revokeSigner": [it["channel"], someone] if name == "PaymentChannels" else [someone],
         "requestWithdraw": [it["channel"]],
-        "withdraw": [it["channel"]] if name == "PaymentChannels" else [it["ticket"]],
+        "withdraw": [
+            {
+                "PaymentChannels": it["channel"],
+                "NodeStaking": it["ticket"],
+                "ContributionLedger": it["contribution"],
+            }.get(name)
+        ],
         "claim": [it["voucher"], it["signature"]],
         "open": [it["terms"], 1],
         "openWithPermit": [it["terms"], 1, 2**60, 27, word, word],
@@ -195,8 +244,21 @@ def test_contracts_know_each_other_for_ever(world: World) -> None:
         ("FaultProofs", "staking"): "NodeStaking",
         ("FaultProofs", "settlement"): "EpochSettlement",
         ("FaultProofs", "parameters"): "ProtocolParameters",
+        ("DatanetRegistry", "contributions"): "ContributionLedger",
+        ("DatanetRegistry", "labour"): "LabourLedger",
+        ("DatanetRegistry", "guardian"): "Guardian",
+        ("ContributionLedger", "token"): "OpenToken",
         ("ContributionLedger", "datanets"): "DatanetRegistry",
+        ("ContributionLedger", "staking"): "NodeStaking",
+        ("ContributionLedger", "parameters"): "ProtocolParameters",
+        ("ContributionLedger", "guardian"): "Guardian",
+        ("LabourLedger", "datanets"): "DatanetRegistry",
+        ("LabourLedger", "contributions"): "ContributionLedger",
+        ("LabourLedger", "staking"): "NodeStaking",
+        ("LabourLedger", "parameters"): "ProtocolParameters",
         ("ModelRegistry", "datanets"): "DatanetRegistry",
+        ("ModelRegistry", "parameters"): "ProtocolParameters",
+        ("ModelRegistry", "guardian"): "Guardian",
         ("OpenGovernor", "token"): "OpenToken",
         ("OpenGovernor", "timelock"): "OpenTimelock",
         ("ProtocolParameters", "authority"): "OpenAccessManager",

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.datanet.test_datanet_registry import create, publish
+from tests.contracts.datanets import create, publish
 from tests.contracts.world import World, reverts
 
 CID = b"\x01\x55\x12\x20" + b"\x04" * 32
 FINGERPRINT, TOKENIZER = b"\x0f" * 32, b"\x0e" * 32
-ACTIVE, PAUSED, RETIRED = 1, 2, 3
+DRAFT, LIVE, RETIRED = 1, 2, 3
 
 
 def registry(world: World):  # type: ignore[no-untyped-def]
@@ -41,8 +41,10 @@ def terms(base: int, **changed: Any) -> tuple[Any, ...]:
     return tuple((fields | changed).values())
 
 
-def register_model(world: World, base: int, sender: str = "model_owner", **changed: Any) -> int:
-    call = registry(world).functions.registerModel(terms(base, **changed))
+def register_model(
+    world: World, base: int, sender: str = "model_owner", live: bool = True, **changed: Any
+) -> int:
+    call = registry(world).functions.registerModel(terms(base, **changed), live)
     (event,) = world.events(world.send(call, sender), registry(world), "ModelRegistered")
     return int(event["id"])
 
@@ -66,7 +68,7 @@ def test_a_model_is_registered_as_it_was_described(world: World) -> None:
     base = register_base(world)
     model = register_model(world, base, datanetVersionKey=key)
     owner, status, found, registered_at = registry(world).functions.getModel(model).call()
-    assert (owner, status, registered_at) == (world.address("model_owner"), ACTIVE, world.now)
+    assert (owner, status, registered_at) == (world.address("model_owner"), LIVE, world.now)
     assert tuple(found) == terms(base, datanetVersionKey=key)
 
 
@@ -91,13 +93,13 @@ def test_only_the_owner_sets_price_and_status(world: World) -> None:
     found = registry(world).functions.getModel(model).call()[2]
     assert tuple(found) == terms(base, inRate=1, outRate=2, fixedPrice=3)
     status = registry(world).functions.setStatus
-    for call in (status(model, PAUSED), registry(world).functions.setPrice(model, 0, 0, 0)):
+    for call in (status(model, DRAFT), registry(world).functions.setPrice(model, 0, 0, 0)):
         with reverts("ModelRegistryNotOwner", model, world.address("stranger"), world.address("model_owner")):
             world.send(call, "stranger")
-    for new in (PAUSED, ACTIVE, RETIRED):
+    for new in (DRAFT, LIVE, RETIRED):
         world.send(status(model, new), "model_owner")
     with reverts("ModelRegistryRetired", model):
-        world.send(status(model, ACTIVE), "model_owner")
+        world.send(status(model, LIVE), "model_owner")
 
 
 @pytest.mark.parametrize(
