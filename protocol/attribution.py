@@ -7,46 +7,30 @@ contributor; each lane's weight is split by `scores_to_shares` with its unattrib
 before this module.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from protocol.errors import AttributionError, SharesDoNotSum
 from protocol.hashing import ZERO_WORD, Keccak, address_word, tag, words
+from protocol.lane_lists import (
+    DID_NOT_RUN,
+    NO_LISTS,
+    LaneLists,
+    ListedSpan,
+    lane_hash,
+    list_shares,
+    span_words,
+    units_words,
+)
+from protocol.lane_lists import effective_weights as effective_weights
+from protocol.lanes import MAX_ROWS_PER_LANE as MAX_ROWS_PER_LANE
+from protocol.lanes import MAX_UNITS as MAX_UNITS
+from protocol.lanes import Lane as Lane
+from protocol.lanes import LaneUnits as LaneUnits
 from protocol.manifest import GRANTED, Manifest
-from protocol.shares import scores_to_shares as scores_to_shares
+from protocol.spans import SpanFinds
 from protocol.sumtree import SumLeaf, sum_root
 from protocol.types import TOTAL_PPM, ZERO_ADDRESS, Address
-
-MAX_ROWS_PER_LANE = 20
-MAX_UNITS = 2**53 - 1
-
-
-class Lane(IntEnum):
-    """How a source was found; the number is what the attribution root binds."""
-
-    UNATTRIBUTED = 0
-    GRADIENT = 1
-    SPAN = 2
-    RETRIEVAL = 3
-
-
-@dataclass(frozen=True, slots=True)
-class LaneUnits:
-    """What one lane found: (row, units) pairs, its unattributed units, and whether it could run at all."""
-
-    lane: Lane
-    units: tuple[tuple[int, int], ...]
-    unattributed: int
-    ran: bool
-
-    def __post_init__(self) -> None:
-        rows = [row for row, _ in self.units]
-        if self.lane is Lane.UNATTRIBUTED or len(set(rows)) != len(rows):
-            raise AttributionError(f"lane {self.lane.name} names rows {rows}: one real lane, each row once")
-        for units in (self.unattributed, *(units for _, units in self.units)):
-            if not 0 <= units <= MAX_UNITS:
-                raise AttributionError(f"{units} units in lane {self.lane.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +45,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class AttributionReport:
-    """Entries by (lane, row) ascending; with the unattributed part they sum to TOTAL_PPM."""
+    """Entries by (lane, row) ascending; with the unattributed part they sum to TOTAL_PPM. `lists` is what
+    they were computed from.
+    """
 
     entries: tuple[Entry, ...]
     unattributed_ppm: int
     method_id: bytes
+    lists: LaneLists = NO_LISTS
 
     def __post_init__(self) -> None:
         order = [(entry.lane, entry.row) for entry in self.entries]
@@ -77,49 +64,68 @@ class AttributionReport:
         if total != TOTAL_PPM:
             raise SharesDoNotSum("attribution report", TOTAL_PPM, total)
 
+    @property
+    def stated(self) -> tuple[Entry, ...]:
+        """The entries and the unattributed part: what the leaves of the entries' tree say, in order."""
+        return (*self.entries, Entry(Lane.UNATTRIBUTED, 0, ZERO_ADDRESS, self.unattributed_ppm))
+
 
 def merge(
-    lanes: Sequence[LaneUnits], weights: Mapping[Lane, int], manifest: Manifest, method_id: bytes
+    lanes: Sequence[LaneUnits | SpanFinds],
+    weights: Mapping[Lane, int],
+    manifest: Manifest,
+    method_id: bytes,
+    revoked: Collection[int] = (),
 ) -> AttributionReport:
-    """One report from the lanes that a model uses; a lane that did not run leaves its weight unattributed."""
+    """One report from the lanes that a model uses; a lane that did not run leaves its weight unattributed.
+
+    `revoked` are canonical rows whose consent was withdrawn after the version was published.
+    """
+    spans = [found for found in lanes if isinstance(found, SpanFinds)]
+    lists = lists_of(lanes, manifest, revoked)
+    *shares, (_, _, rest) = list_shares(lists, weights, spans[0].count if spans else 0)
+    entries = tuple(Entry(lane, row, manifest.rows[row].owner, ppm) for lane, row, ppm in shares)
+    return AttributionReport(entries, rest, method_id, lists)
+
+
+def lists_of(
+    lanes: Sequence[LaneUnits | SpanFinds], manifest: Manifest, revoked: Collection[int] = ()
+) -> LaneLists:
+    """What the report binds of each lane, by canonical row; a lane that is not among `lanes` is unused."""
     by_lane = {found.lane: found for found in lanes}
     if len(by_lane) != len(lanes):
         raise AttributionError(f"a lane appears twice: {[found.lane.name for found in lanes]}")
-    entries: list[Entry] = []
-    unattributed = 0
-    for lane, weight in effective_weights(weights, Lane.RETRIEVAL in by_lane):
-        found = by_lane.get(lane)
-        if found is None or not found.ran:
-            unattributed += weight
-            continue
-        shares, rest = _lane_shares(found, weight, manifest)
-        entries += [Entry(lane, row, manifest.rows[row].owner, ppm) for row, ppm in shares if ppm]
-        unattributed += rest
-    return AttributionReport(tuple(entries), unattributed, method_id)
-
-
-def effective_weights(weights: Mapping[Lane, int], with_retrieval: bool) -> tuple[tuple[Lane, int], ...]:
-    """The weights that apply to one answer: retrieval, where used, is taken out of the gradient's weight."""
-    retrieval = weights.get(Lane.RETRIEVAL, 0) if with_retrieval else 0
-    gradient = weights[Lane.GRADIENT] - retrieval
-    total = weights[Lane.GRADIENT] + weights[Lane.SPAN]
-    if total != TOTAL_PPM or min(gradient, retrieval, weights[Lane.SPAN]) < 0:
-        raise SharesDoNotSum("gradient and span weights, retrieval within gradient,", TOTAL_PPM, total)
-    return (Lane.GRADIENT, gradient), (Lane.SPAN, weights[Lane.SPAN]), (Lane.RETRIEVAL, retrieval)
+    parts = {
+        lane: _span_list(found, manifest, revoked)
+        if isinstance(found, SpanFinds)
+        else _units_list(found, manifest, revoked)
+        for lane, found in by_lane.items()
+    }
+    return LaneLists(*(parts.get(lane, ()) for lane in (Lane.GRADIENT, Lane.SPAN, Lane.RETRIEVAL)))
 
 
 def attribution_root(report: AttributionReport, keccak: Keccak) -> bytes:
-    """Sum tree over the entries in order and the unattributed part last; its total is TOTAL_PPM."""
-    return sum_root(attribution_leaves(report, keccak), keccak).digest
+    """What a receipt binds: the entries' root, and the hash of each list they were computed from."""
+    return report_root(entries_root(report.stated, keccak), report.lists, keccak)
 
 
-def attribution_leaves(report: AttributionReport, keccak: Keccak) -> tuple[SumLeaf, ...]:
-    """The leaves of `attribution_root`: key H(TAG_ENTRY, lane, row, owner), amount ppm."""
+def report_root(entries: bytes, lists: LaneLists, keccak: Keccak) -> bytes:
+    """keccak256(abi.encode(TAG_REPORT, entriesRoot, gradientHash, spanHash, retrievalHash))."""
+    hashes = (lane_hash(part, keccak) for part in lists.parts)
+    return keccak(words(tag("report", keccak), entries, *hashes))
+
+
+def entries_root(stated: Sequence[Entry], keccak: Keccak) -> bytes:
+    """Sum tree over the entries in order, the unattributed part last; an honest one's total is TOTAL_PPM."""
+    return sum_root(entry_leaves(stated, keccak), keccak).digest
+
+
+def entry_leaves(stated: Sequence[Entry], keccak: Keccak) -> tuple[SumLeaf, ...]:
+    """The leaves of `entries_root`: key H(TAG_ENTRY, lane, row, owner), amount ppm."""
     entry_tag = tag("entry", keccak)
-    rest = Entry(Lane.UNATTRIBUTED, 0, ZERO_ADDRESS, report.unattributed_ppm)
     return tuple(
         SumLeaf(keccak(words(entry_tag, entry.lane, entry.row, address_word(entry.owner))), entry.ppm)
-        for entry in (*report.entries, rest)
+        for entry in stated
     )
 
 
@@ -128,27 +134,41 @@ def unattributed_report(method_id: bytes = ZERO_WORD) -> AttributionReport:
     return AttributionReport((), TOTAL_PPM, method_id)
 
 
-def _lane_shares(found: LaneUnits, weight: int, manifest: Manifest) -> tuple[list[tuple[int, int]], int]:
-    clusters, unattributed = _merge_clusters(found, manifest)
-    kept = sorted(clusters, key=lambda row: (-clusters[row], row))[:MAX_ROWS_PER_LANE]
-    # What falls below the twentieth row is left unattributed, not handed to the twenty above it.
-    unattributed += sum(clusters.values()) - sum(clusters[row] for row in kept)
-    rows = sorted(kept)
-    *shares, rest = scores_to_shares([*(clusters[row] for row in rows), unattributed], weight)
-    return list(zip(rows, shares, strict=True)), rest
-
-
-def _merge_clusters(found: LaneUnits, manifest: Manifest) -> tuple[dict[int, int], int]:
+def _units_list(found: LaneUnits, manifest: Manifest, revoked: Collection[int]) -> tuple[int, ...]:
+    if found.lane is Lane.SPAN:
+        raise AttributionError("the span lane is given by its matches")
+    if not found.ran:
+        return DID_NOT_RUN
     clusters: dict[int, int] = {}
     unattributed = found.unattributed
     for row, units in found.units:
-        if not 0 <= row < len(manifest.rows):
-            raise AttributionError(f"lane {found.lane.name} names row {row} of {len(manifest.rows)}")
-        canonical = manifest.rows[row].cluster
-        if manifest.rows[canonical].consent != GRANTED:
+        canonical = _canonical(row, manifest, found.lane)
+        if _may_earn(canonical, manifest, revoked):
+            # Scores of copies measure the same thing twice.
+            clusters[canonical] = max(clusters.get(canonical, 0), units)
+        else:
             unattributed += units
-            continue
-        before = clusters.get(canonical, 0)
-        # Spans of a cluster cover different tokens and add up; scores of copies measure the same thing twice.
-        clusters[canonical] = before + units if found.lane is Lane.SPAN else max(before, units)
-    return clusters, unattributed
+    kept = sorted(clusters, key=lambda row: (-clusters[row], row))[:MAX_ROWS_PER_LANE]
+    # What falls below the twentieth row is left unattributed, not handed to the twenty above it.
+    unattributed += sum(clusters.values()) - sum(clusters[row] for row in kept)
+    return units_words([(row, clusters[row]) for row in sorted(kept) if clusters[row]], unattributed)
+
+
+def _span_list(found: SpanFinds, manifest: Manifest, revoked: Collection[int]) -> tuple[int, ...]:
+    if not found.ran:
+        return DID_NOT_RUN
+    listed = []
+    for match in found.matches:
+        canonical = _canonical(match.row, manifest, Lane.SPAN)
+        listed.append(ListedSpan(match, canonical, _may_earn(canonical, manifest, revoked)))
+    return span_words(listed)
+
+
+def _canonical(row: int, manifest: Manifest, lane: Lane) -> int:
+    if not 0 <= row < len(manifest.rows):
+        raise AttributionError(f"lane {lane.name} names row {row} of {len(manifest.rows)}")
+    return manifest.rows[row].cluster
+
+
+def _may_earn(canonical: int, manifest: Manifest, revoked: Collection[int]) -> bool:
+    return manifest.rows[canonical].consent == GRANTED and canonical not in revoked

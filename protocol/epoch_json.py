@@ -8,7 +8,8 @@ from protocol.canonical import canonical_json, parse_json
 from protocol.epoch import Commitment, EarnerEntry, Statement, commitment_of
 from protocol.errors import SettlementError
 from protocol.fields import Fields
-from protocol.hashing import Keccak, to_hex
+from protocol.hashing import MAX_WORD, Keccak, to_hex
+from protocol.lane_lists import LaneLists
 from protocol.receipt import receipt_from_json, receipt_to_json
 from protocol.rewards import Line
 from protocol.sumtree import SumLeaf, SumRoot
@@ -18,6 +19,8 @@ FORMAT = 1
 MAX_RECORD_BYTES = 1 << 30
 MAX_ITEMS = 1 << 24
 MAX_ENTRIES = 4096
+MAX_LIST_WORDS = 256
+LIST_NAMES = ("gradient", "span", "retrieval")
 
 
 def encode_statement(statement: Statement) -> bytes:
@@ -110,6 +113,7 @@ def report_to_json(report: AttributionReport) -> dict[str, object]:
         ],
         "unattributedPpm": report.unattributed_ppm,
         "methodId": to_hex(report.method_id),
+        "lists": lists_to_json(report.lists),
     }
 
 
@@ -120,9 +124,27 @@ def report_from_json(value: object) -> AttributionReport:
         tuple(_entry(item) for item in fields.objects("entries", MAX_ENTRIES)),
         fields.integer("unattributedPpm", 0, TOTAL_PPM),
         fields.hexadecimal("methodId", 32),
+        lists_from_json(fields.value("lists")),
     )
     fields.done()
     return report
+
+
+def lists_to_json(lists: LaneLists) -> dict[str, object]:
+    """The words of each list as decimal strings."""
+    return {name: [str(word) for word in part] for name, part in zip(LIST_NAMES, lists.parts, strict=True)}
+
+
+def lists_from_json(value: object) -> LaneLists:
+    """The inverse of `lists_to_json`; what the words say is not judged here."""
+    fields = Fields(value, "lists")
+    parts = [fields.each(name, MAX_LIST_WORDS, _list_word) for name in LIST_NAMES]
+    fields.done()
+    return LaneLists(*parts)
+
+
+def _list_word(where: str, value: object) -> int:
+    return Fields({"word": value}, where).decimal("word", MAX_WORD)
 
 
 def _line(fields: Fields) -> Line:

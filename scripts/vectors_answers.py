@@ -7,8 +7,9 @@ from protocol.attribution import (
     AttributionReport,
     Lane,
     LaneUnits,
-    attribution_leaves,
     attribution_root,
+    entries_root,
+    entry_leaves,
     merge,
 )
 from protocol.eip712 import channels_domain, receipts_domain, typed_digest
@@ -25,6 +26,7 @@ from protocol.epoch import (
 )
 from protocol.epoch_json import encode_statement, report_to_json, root_to_json
 from protocol.hashing import sha256, to_hex
+from protocol.lane_lists import lane_hash
 from protocol.manifest import (
     Manifest,
 )
@@ -45,6 +47,7 @@ from protocol.receipt import (
 )
 from protocol.rewards import Terms, receipt_lines, split_price
 from protocol.shares import scores_to_shares
+from protocol.spans import Match, SpanFinds
 from protocol.sumtree import prove_sum
 from protocol.types import Address
 from scripts.vectors_samples import (
@@ -119,13 +122,13 @@ def voucher() -> Case:
 def attribution() -> Case:
     manifest = sample_manifest()
     gradient = LaneUnits(Lane.GRADIENT, ((0, 700), (3, 650), (4, 11), (5, 40)), 99, True)
-    span = LaneUnits(Lane.SPAN, ((0, 5), (3, 4)), 3, True)
+    span = SpanFinds((Match(1, 5, 0, 2), Match(4, 4, 3, 0), Match(9, 3, 5, 1)), 13, True)
     retrieval = LaneUnits(Lane.RETRIEVAL, ((1, 1), (2, 2)), 0, True)
-    lanes = {
+    lanes: dict[str, tuple[LaneUnits | SpanFinds, ...]] = {
         "gradient and span": (gradient, span),
         "all three": (gradient, span, retrieval),
-        "span could not run": (gradient, LaneUnits(Lane.SPAN, (), 0, False)),
-        "nothing found": (LaneUnits(Lane.GRADIENT, (), 0, True), LaneUnits(Lane.SPAN, (), 8, True)),
+        "span could not run": (gradient, SpanFinds((), 0, False)),
+        "nothing found": (LaneUnits(Lane.GRADIENT, (), 0, True), SpanFinds((), 8, True)),
     }
     return {
         "rows": [
@@ -144,29 +147,33 @@ def attribution() -> Case:
     }
 
 
-def _attribution_case(name: str, lanes: Sequence[LaneUnits], manifest: Manifest) -> Case:
+def _attribution_case(name: str, lanes: Sequence[LaneUnits | SpanFinds], manifest: Manifest) -> Case:
     report = merge(lanes, DEFAULTS.lane_weights, manifest, word("method"))
+    counts = [found.count for found in lanes if isinstance(found, SpanFinds)]
     return {
         "name": name,
-        "lanes": [
-            {
-                "lane": found.lane.name.lower(),
-                "units": [list(pair) for pair in found.units],
-                "unattributed": found.unattributed,
-                "ran": found.ran,
-            }
-            for found in lanes
-        ],
+        "lanes": [_lane_json(found) for found in lanes],
+        "outputTokens": counts[0] if counts else 0,
         "report": report_to_json(report),
-        "leaves": [leaf_json(leaf) for leaf in attribution_leaves(report, keccak)],
+        "leaves": [leaf_json(leaf) for leaf in entry_leaves(report.stated, keccak)],
+        "laneHashes": [to_hex(lane_hash(part, keccak)) for part in report.lists.parts],
+        "entriesRoot": to_hex(entries_root(report.stated, keccak)),
         "root": to_hex(attribution_root(report, keccak)),
     }
+
+
+def _lane_json(found: LaneUnits | SpanFinds) -> Case:
+    named = {"lane": found.lane.name.lower(), "ran": found.ran}
+    if isinstance(found, SpanFinds):
+        matches = [[match.start, match.length, match.row, match.row_start] for match in found.matches]
+        return {**named, "matches": matches, "count": found.count}
+    return {**named, "units": [list(pair) for pair in found.units], "unattributed": found.unattributed}
 
 
 def split() -> Case:
     manifest = sample_manifest()
     report = merge(
-        (LaneUnits(Lane.GRADIENT, ((0, 3), (1, 1)), 2, True), LaneUnits(Lane.SPAN, ((2, 4),), 1, True)),
+        (LaneUnits(Lane.GRADIENT, ((0, 3), (1, 1)), 2, True), SpanFinds((Match(0, 4, 2, 0),), 5, True)),
         DEFAULTS.lane_weights,
         manifest,
         word("method"),

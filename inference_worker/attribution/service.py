@@ -16,7 +16,6 @@ from inference_worker.attribution.index import AttributionIndex, decode_index
 from inference_worker.attribution.influence import InfluenceQuery, gradient_units
 from inference_worker.attribution.report import did_not_run, make_report, token_texts
 from inference_worker.attribution.spans import SpanIndex, TokenRow, credited_matches
-from inference_worker.attribution.token_classes import TokenClasses
 from inference_worker.base.exchange import Exchange
 from inference_worker.base.load import Base
 from inference_worker.blobs.node_blobs import Blobs
@@ -44,7 +43,6 @@ class AttributionService:
     def __init__(self, base: Base, blobs: Blobs) -> None:
         self._base = base
         self._blobs = blobs
-        self._classes = TokenClasses(base.tokenizer)
         self._lock = threading.Lock()
         self._indexes: OrderedDict[str, tuple[AttributionIndex, InfluenceQuery]] = OrderedDict()
         self._versions: OrderedDict[str, _Version] = OrderedDict()
@@ -78,13 +76,7 @@ class AttributionService:
                 query, ledger = influence.code(exchange)
                 lanes.append(gradient_units(index, query, ledger, version.clusters))
             elif lane is Lane.SPAN and request.output_ids:
-                matches = credited_matches(
-                    version.spans,
-                    request.output_ids,
-                    self._classes,
-                    index.facts.thresholds,
-                    request.min_span_tokens,
-                )
+                matches = credited_matches(version.spans, request.output_ids, request.min_span_tokens)
                 lanes.append(span_units(matches, len(request.output_ids)))
             else:
                 lanes.append(did_not_run(lane))

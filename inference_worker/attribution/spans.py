@@ -10,11 +10,11 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inference_worker.attribution.token_classes import TokenClasses
-from protocol.spans import Match
+from protocol.spans import Match, least_tokens
 
 SEED_TOKENS = 2
 NULL_DRAWS = 1000
@@ -65,19 +65,11 @@ class SpanIndex:
         )
 
 
-def credited_matches(
-    index: SpanIndex, output: Sequence[int], classes: TokenClasses, thresholds: Mapping[str, int], floor: int
-) -> list[Match]:
-    """Maximal matches as long as their class asks; a class never measured asks the most that any other
-    does.
+def credited_matches(index: SpanIndex, output: Sequence[int], registered: int) -> list[Match]:
+    """Maximal matches as long as the model's registration asks, whatever their class: the contracts know
+    that one number, and an omitted match that reaches it is a fault.
     """
-    highest = max([floor, *thresholds.values()])
-    found = []
-    for match in index.maximal_matches(output):
-        kind = classes.of_span(output[match.start : match.start + match.length])
-        if match.length >= max(floor, thresholds.get(kind, highest)):
-            found.append(match)
-    return found
+    return list(index.maximal_matches(output, least_tokens(registered)))
 
 
 def measured_thresholds(

@@ -14,6 +14,7 @@ from node.api.keys import ANSWERS
 from node.api.ports import AnswerRecord, RowView
 from node.api.problems import Problem
 from protocol.attribution import AttributionReport
+from protocol.epoch_json import lists_to_json
 from protocol.hashing import from_hex, to_hex
 from protocol.receipt import receipt_to_json
 
@@ -90,6 +91,7 @@ def attribution_of(record: AnswerRecord, report: AttributionReport, readable: bo
             for entry in report.entries
         ],
         "unattributed_ppm": report.unattributed_ppm,
+        "lists": lists_to_json(report.lists),
         "contributors": [{"owner": owner, "ppm": ppm} for owner, ppm in by_owner(report)],
         "spans": [
             {"start": span.start, "length": span.length, "row": span.row, "row_start": span.row_start}

@@ -7,7 +7,7 @@ whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from node.errors import IntegrityError
 from protocol.attribution import (
@@ -20,7 +20,7 @@ from protocol.attribution import (
 )
 from protocol.errors import ProtocolError
 from protocol.manifest import Manifest
-from protocol.spans import Match, span_units
+from protocol.spans import Match, SpanFinds, least_tokens, span_units
 from protocol.wire import AttributeResult
 
 
@@ -35,19 +35,29 @@ def build_report(
     output_ids: Sequence[int],
     min_span_tokens: int,
     row_tokens: Mapping[int, Sequence[int]],
+    revoked: Collection[int] = (),
 ) -> AttributionReport:
     """The report of one answer; ReportRefused where a check fails.
 
     `row_tokens` holds the token ids of the open rows that this node has; spans in other rows are taken as
-    claimed, since anyone who holds the row can disprove them on chain.
+    claimed, since anyone who holds the row can disprove them on chain. `revoked` are canonical rows whose
+    consent the chain has seen withdrawn since the version was published.
     """
     try:
         for lane in result.lanes:
             check_lane(lane, manifest)
         check_spans(result, output_ids, min_span_tokens, row_tokens)
-        return merge(result.lanes, weights, manifest, result.method_id)
+        return merge(lanes_of(result, len(output_ids)), weights, manifest, result.method_id, revoked)
     except ProtocolError as error:
         raise ReportRefused(f"the worker's report is inconsistent: {error}") from error
+
+
+def lanes_of(result: AttributeResult, output_tokens: int) -> list[LaneUnits | SpanFinds]:
+    """The lanes as a report counts them: the span lane by its matches."""
+    return [
+        SpanFinds(result.spans, output_tokens, lane.ran) if lane.lane is Lane.SPAN else lane
+        for lane in result.lanes
+    ]
 
 
 def check_lane(lane: LaneUnits, manifest: Manifest) -> None:
@@ -87,8 +97,9 @@ def check_spans(
 def _check_match(
     match: Match, output_ids: Sequence[int], min_span_tokens: int, row_tokens: Mapping[int, Sequence[int]]
 ) -> None:
-    if match.length < min_span_tokens:
-        raise ReportRefused("a span is too short", length=match.length, minimum=min_span_tokens)
+    minimum = least_tokens(min_span_tokens)
+    if match.length < minimum:
+        raise ReportRefused("a span is too short", length=match.length, minimum=minimum)
     found = tuple(output_ids[match.start : match.start + match.length])
     if len(found) != match.length:
         raise ReportRefused("a span runs past the answer", start=match.start, length=match.length)

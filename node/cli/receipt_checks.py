@@ -8,6 +8,7 @@ from node.chain.signer import recover_receipt
 from node.errors import ChainReverted, InvalidInput
 from protocol.attribution import AttributionReport, Entry, Lane, attribution_root
 from protocol.eip712 import receipts_domain
+from protocol.epoch_json import lists_from_json
 from protocol.hashing import from_hex
 from protocol.parameters import Split
 from protocol.receipt import Receipt, receipt_from_json
@@ -72,5 +73,8 @@ def _report(attribution: Any) -> AttributionReport:
         for one in attribution["entries"]
     )
     return AttributionReport(
-        entries, int(attribution["unattributed_ppm"]), from_hex(attribution["method_id"], 32)
+        entries,
+        int(attribution["unattributed_ppm"]),
+        from_hex(attribution["method_id"], 32),
+        lists_from_json(attribution["lists"]),
     )

@@ -1,7 +1,7 @@
 """Hypothesis strategies and made-up records for the tests of the rules."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from eth_hash.auto import keccak
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from protocol.manifest import GRANTED, Manifest, ManifestRow
 from protocol.parameters import DEFAULTS
 from protocol.receipt import Receipt
 from protocol.rewards import Terms, receipt_lines, stakers_account
+from protocol.spans import Match, SpanFinds
 from protocol.types import Address
 
 words32 = st.binary(min_size=32, max_size=32)
@@ -114,6 +115,14 @@ def statements(draw: st.DrawFn, node: int, epoch: int) -> Statement:
         lines += receipt_lines(one, paid, report, terms(), DEFAULTS)
         receipts.append(one)
     return Statement(account(node), epoch, tuple(sorted(lines)), tuple(receipts))
+
+
+def span_finds(units: Sequence[tuple[int, int]], rest: int, ran: bool = True) -> SpanFinds:
+    """A span lane in which each row covers as many tokens as `units` says, and `rest` are uncovered."""
+    ranked = sorted((-count, row) for row, count in units if count)[: 20 if ran else 0]
+    starts = accumulate((-count for count, _ in ranked), initial=0)
+    matches = tuple(Match(start, -count, row, 0) for start, (count, row) in zip(starts, ranked, strict=False))
+    return SpanFinds(matches, sum(match.length for match in matches) + rest, ran)
 
 
 def lane_units(rows: int) -> st.SearchStrategy[dict[int, int]]:

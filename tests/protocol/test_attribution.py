@@ -10,16 +10,17 @@ from protocol.attribution import (
     Entry,
     Lane,
     LaneUnits,
-    attribution_leaves,
     attribution_root,
     effective_weights,
+    entries_root,
+    entry_leaves,
     merge,
-    unattributed_report,
 )
 from protocol.errors import AttributionError, SharesDoNotSum
 from protocol.parameters import DEFAULT_WEIGHTS
+from protocol.spans import Match, SpanFinds
 from protocol.sumtree import prove_sum, sum_root, verify_sum
-from tests.protocol.records import account, lane_units, manifest
+from tests.protocol.records import account, lane_units, manifest, span_finds
 
 METHOD = bytes(32)
 ROWS = 30
@@ -30,8 +31,13 @@ def lanes(draw):
     found = []
     for lane in (Lane.GRADIENT, Lane.SPAN, Lane.RETRIEVAL):
         if draw(st.booleans()):
-            units = tuple(draw(lane_units(ROWS)).items())
-            found.append(LaneUnits(lane, units, draw(st.integers(0, 10**6)), draw(st.integers(0, 3)) > 0))
+            ran = draw(st.integers(0, 3)) > 0
+            if lane is Lane.SPAN:
+                spans = draw(st.dictionaries(st.integers(0, ROWS - 1), st.integers(0, 400)))
+                found.append(span_finds(tuple(spans.items()), draw(st.integers(0, 400)), ran))
+            else:
+                units = tuple(draw(lane_units(ROWS)).items())
+                found.append(LaneUnits(lane, units, draw(st.integers(0, 10**6)), ran))
     return found
 
 
@@ -77,23 +83,30 @@ def test_each_lane_stays_within_its_weight(found, version):
 @given(lane_units(ROWS), st.integers(0, 10**6), st.sampled_from([Lane.GRADIENT, Lane.SPAN]))
 def test_single_rows_get_their_exact_part(units, rest, lane):
     """SPEC 5.1, 5.2: against exact division, without clusters."""
-    units = dict(sorted(units.items())[:20])
-    report = merge(
-        [LaneUnits(lane, tuple(units.items()), rest, True)], DEFAULT_WEIGHTS, manifest([1] * ROWS), METHOD
-    )
+    units = {row: count % 1000 for row, count in sorted(units.items())[:20]}
+    rest %= 1000
+    pairs = tuple(units.items())
+    found = span_finds(pairs, rest) if lane is Lane.SPAN else LaneUnits(lane, pairs, rest, True)
+    report = merge([found], DEFAULT_WEIGHTS, manifest([1] * ROWS), METHOD)
     weight, whole = DEFAULT_WEIGHTS[lane], sum(units.values()) + rest
     named = {entry.row: entry.ppm for entry in report.entries}
     for row, count in units.items():
         assert whole == 0 or abs(named.get(row, 0) - weight * count / whole) < 1
     if whole == 0:
-        assert report == unattributed_report(METHOD)
+        assert (report.entries, report.unattributed_ppm) == ((), 1_000_000)
 
 
 @given(lanes())
 def test_a_silent_lane_is_unattributed(found):
     """SPEC 5.3"""
-    silent = [LaneUnits(one.lane, (), one.unattributed, one.ran) for one in found]
-    assert merge(silent, DEFAULT_WEIGHTS, manifest([1]), METHOD) == unattributed_report(METHOD)
+    silent = [
+        SpanFinds((), one.count, one.ran)
+        if isinstance(one, SpanFinds)
+        else LaneUnits(one.lane, (), one.unattributed, one.ran)
+        for one in found
+    ]
+    report = merge(silent, DEFAULT_WEIGHTS, manifest([1]), METHOD)
+    assert (report.entries, report.unattributed_ppm) == ((), 1_000_000)
 
 
 @given(lane_units(10), st.integers(0, 1000), st.sampled_from([Lane.GRADIENT, Lane.RETRIEVAL]), st.data())
@@ -110,15 +123,13 @@ def test_a_copy_earns_its_maker_nothing_and_its_original_no_more(units, rest, la
         with_copies,
         METHOD,
     )
-    assert after == before
+    assert replace(after, lists=before.lists) == before
     assert account(copier) not in {entry.owner for entry in after.entries}
 
 
 def test_spans_of_a_cluster_add_up():
     """SPEC 5.1"""
-    one = merge(
-        [LaneUnits(Lane.SPAN, ((0, 3), (1, 2)), 5, True)], DEFAULT_WEIGHTS, manifest([1, 2], [0, 0]), METHOD
-    )
+    one = merge([span_finds(((0, 3), (1, 2)), 5)], DEFAULT_WEIGHTS, manifest([1, 2], [0, 0]), METHOD)
     assert one.entries == (Entry(Lane.SPAN, 0, account(1), 100_000),)
     assert one.unattributed_ppm == 900_000
 
@@ -141,10 +152,18 @@ def test_the_rows_below_the_twentieth_are_unattributed(units):
 def test_revoked_rows_are_unattributed():
     """SPEC 5.6: the row, and the copies whose canonical row it is."""
     version = manifest([1, 2, 3], [0, 0, 2], revoked=[0])
-    report = merge(
-        [LaneUnits(Lane.SPAN, ((0, 1), (1, 1), (2, 2)), 0, True)], DEFAULT_WEIGHTS, version, METHOD
-    )
+    report = merge([span_finds(((0, 1), (1, 1), (2, 2)), 0)], DEFAULT_WEIGHTS, version, METHOD)
     assert report.entries == (Entry(Lane.SPAN, 2, account(3), 100_000),)
+
+
+def test_a_row_revoked_since_the_version_is_unattributed():
+    """SPEC 5.64"""
+    found = [LaneUnits(Lane.GRADIENT, ((0, 3), (1, 1)), 0, True), span_finds(((0, 2), (1, 2)), 0)]
+    report = merge(found, DEFAULT_WEIGHTS, manifest([1, 2]), METHOD, revoked={0})
+    assert [(one.lane, one.row, one.ppm) for one in report.entries] == [
+        (Lane.GRADIENT, 1, 200_000),
+        (Lane.SPAN, 1, 100_000),
+    ]
 
 
 @given(lane_units(10), st.integers(0, 9), st.integers(1, 10**6), st.integers(0, 100))
@@ -166,7 +185,7 @@ def test_more_units_never_lower_a_row(units, row, extra, rest):
 
 def test_lane_order_does_not_matter():
     """SPEC 5.2"""
-    found = [LaneUnits(Lane.GRADIENT, ((1, 5), (0, 2)), 3, True), LaneUnits(Lane.SPAN, ((0, 4),), 1, True)]
+    found = [LaneUnits(Lane.GRADIENT, ((1, 5), (0, 2)), 3, True), span_finds(((0, 4),), 1)]
     assert merge(found, DEFAULT_WEIGHTS, manifest([1, 2]), METHOD) == merge(
         [found[1], replace(found[0], units=((0, 2), (1, 5)))], DEFAULT_WEIGHTS, manifest([1, 2]), METHOD
     )
@@ -179,8 +198,13 @@ def test_lane_order_does_not_matter():
         lambda: LaneUnits(Lane.GRADIENT, ((0, -1),), 0, True),
         lambda: LaneUnits(Lane.GRADIENT, (), -1, True),
         lambda: LaneUnits(Lane.UNATTRIBUTED, (), 0, True),
-        lambda: merge([LaneUnits(Lane.SPAN, ((7, 1),), 0, True)], DEFAULT_WEIGHTS, manifest([1]), METHOD),
-        lambda: merge([LaneUnits(Lane.SPAN, (), 0, True)] * 2, DEFAULT_WEIGHTS, manifest([1]), METHOD),
+        lambda: merge([span_finds(((7, 1),), 0)], DEFAULT_WEIGHTS, manifest([1]), METHOD),
+        lambda: merge([span_finds((), 0)] * 2, DEFAULT_WEIGHTS, manifest([1]), METHOD),
+        lambda: merge([LaneUnits(Lane.SPAN, (), 0, True)], DEFAULT_WEIGHTS, manifest([1]), METHOD),
+        lambda: SpanFinds((Match(0, 3, 0, 0), Match(0, 4, 1, 0)), 9, True),
+        lambda: SpanFinds((Match(0, 3, 0, 0),), 2, True),
+        lambda: SpanFinds((Match(0, 3, 0, 0),), 3, False),
+        lambda: SpanFinds((), 2**17 + 1, True),
         lambda: AttributionReport((Entry(Lane.SPAN, 0, account(1), 0),), 1_000_000, METHOD),
         lambda: AttributionReport(
             (Entry(Lane.SPAN, 1, account(1), 1), Entry(Lane.SPAN, 0, account(1), 1)), 999_998, METHOD
@@ -209,10 +233,10 @@ def test_wholes_are_enforced():
 def test_the_root_is_a_sum_tree_of_one_whole(found, version, data):
     """SPEC 5.11"""
     report = merge(found, DEFAULT_WEIGHTS, version, METHOD)
-    leaves = attribution_leaves(report, keccak)
+    leaves = entry_leaves(report.stated, keccak)
     root = sum_root(leaves, keccak)
     assert (root.digest, root.total, root.count) == (
-        attribution_root(report, keccak),
+        entries_root(report.stated, keccak),
         1_000_000,
         len(report.entries) + 1,
     )

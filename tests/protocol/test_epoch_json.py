@@ -70,6 +70,9 @@ def test_reports_read_back(report):
     assert report_from_json(json.loads(json.dumps(report_to_json(report)))) == report
 
 
+EMPTY: dict[str, list[str]] = {"gradient": [], "span": [], "retrieval": []}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -78,11 +81,15 @@ def test_reports_read_back(report):
         {"entries": [{}]},
         {"more": 1},
         {"unattributedPpm": "1000000"},
+        {"lists": {**EMPTY, "span": ["-1"]}},
+        {"lists": {**EMPTY, "span": [str(2**256)]}},
+        {"lists": {**EMPTY, "span": ["1"] * 257}},
+        {"lists": {"gradient": []}},
     ],
 )
 def test_bad_reports_are_refused(change):
     """SPEC 0.19, 5.2"""
-    good = {"entries": [], "unattributedPpm": 1_000_000, "methodId": "0x" + "0" * 64}
+    good = {"entries": [], "unattributedPpm": 1_000_000, "methodId": "0x" + "0" * 64, "lists": EMPTY}
     assert report_from_json(good).entries == ()
     with pytest.raises(ProtocolError):
         report_from_json({**good, **change})

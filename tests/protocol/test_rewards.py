@@ -11,7 +11,17 @@ from protocol.attribution import Lane, LaneUnits, merge, unattributed_report
 from protocol.errors import EncodingError, SettlementError, SharesDoNotSum
 from protocol.parameters import BURN_ACCOUNT, DEFAULT_WEIGHTS, DEFAULTS, Split
 from protocol.rewards import Line, lines_of, paid_of, receipt_lines, split_price, stakers_account
-from tests.protocol.records import account, accounts, amounts, lane_units, manifest, ppm_lists, receipt, terms
+from tests.protocol.records import (
+    account,
+    accounts,
+    amounts,
+    lane_units,
+    manifest,
+    ppm_lists,
+    receipt,
+    span_finds,
+    terms,
+)
 
 OWNERS = [1, 2, 3, 1, 2, 3, 4, 4]
 OWNER, OPERATOR, TREASURY = account(100), account(101), account(102)
@@ -27,10 +37,10 @@ def splits(draw):
 @st.composite
 def reports(draw):
     units = tuple(draw(lane_units(len(OWNERS))).items())
-    spans = tuple(draw(lane_units(len(OWNERS))).items())
+    spans = draw(st.dictionaries(st.integers(0, len(OWNERS) - 1), st.integers(0, 500), max_size=8))
     found = [
         LaneUnits(Lane.GRADIENT, units, draw(st.integers(0, 99)), True),
-        LaneUnits(Lane.SPAN, spans, 1, True),
+        span_finds(tuple(spans.items()), 1),
     ]
     return merge(found, DEFAULT_WEIGHTS, manifest(OWNERS), bytes(32))
 

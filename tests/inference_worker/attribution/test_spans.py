@@ -50,23 +50,20 @@ def test_shuffled_answers_rarely_reach_the_threshold(tiny_base: Base) -> None:
     index = SpanIndex([TokenRow(n, ids) for n, ids in enumerate(answers)])
     measured = measured_thresholds(index, answers, classes, seed=1)
     assert measured == measured_thresholds(index, answers, classes, seed=1) and min(measured.values()) >= 3
-    own = credited_matches(index, answers[0], classes, {"latin": 3}, 3)
+    own = credited_matches(index, answers[0], 3)
     assert any(match.length == len(answers[0]) and match.row == 0 for match in own)
 
 
-def test_the_floor_and_the_class_both_bind(tiny_base: Base) -> None:
-    """SPEC 5.31"""
-    classes = TokenClasses(tiny_base.tokenizer)
+def test_the_registered_length_alone_binds(tiny_base: Base) -> None:
+    """SPEC 5.31, 5.63"""
     ids = tuple(
         tiny_base.tokenizer(" acute sinusitis of the left side", add_special_tokens=False)["input_ids"]
     )
     index = SpanIndex([TokenRow(0, ids)])
     short = ids[:4]
-    assert [m.length for m in credited_matches(index, short, classes, {"latin": 4}, 2)] == [4]
-    assert credited_matches(index, short, classes, {"latin": 5}, 2) == []
-    assert credited_matches(index, short, classes, {"latin": 4}, 5) == []
-    # A class never measured asks as much as the strictest one that was.
-    assert credited_matches(index, short, classes, {"cyrillic": 9}, 2) == []
+    assert [m.length for m in credited_matches(index, short, 4)] == [4]
+    assert [m.length for m in credited_matches(index, short, 0)] == [4]
+    assert credited_matches(index, short, 5) == []
 
 
 def test_threshold_allows_one_in_a_hundred() -> None:

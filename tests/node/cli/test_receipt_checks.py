@@ -13,6 +13,7 @@ from node.chain.rpc import Chain
 from node.cli.receipt_checks import check_receipt
 from node.errors import InvalidInput
 from protocol.attribution import AttributionReport, Entry, Lane, attribution_root
+from protocol.epoch_json import lists_to_json
 from protocol.hashing import to_hex
 from protocol.parameters import Split
 from protocol.receipt import receipt_to_json
@@ -67,6 +68,7 @@ def answer(world: World) -> Answer:
             for one in REPORT.entries
         ],
         "unattributed_ppm": REPORT.unattributed_ppm,
+        "lists": lists_to_json(REPORT.lists),
     }
     return one.request_id, body, attribution
 
