@@ -3,10 +3,10 @@ pragma solidity ^0.8.27;
 
 import {Receipt} from "../libraries/ReceiptHash.sol";
 
-/// @title Objective faults: one transaction, no bond, a wrong proof reverts.
+/// @title F7, equivocation: one transaction, no bond, a wrong proof reverts. Rewards as IFaultJudge says.
 interface IFaultProofs {
     event EquivocationProven(
-        address indexed node, bytes32 indexed faultId, address indexed challenger, bytes32 hashA, bytes32 hashB, uint256 slashed
+        address indexed node, bytes32 indexed faultId, address indexed beneficiary, bytes32 hashA, bytes32 hashB, uint256 slashed
     );
 
     error FaultProofsNodesDiffer(address nodeA, address nodeB);
@@ -17,7 +17,7 @@ interface IFaultProofs {
     error FaultProofsAlreadyProven(bytes32 faultId);
 
     /// @notice Slashes a node that signed two different receipts for one request, or for one place of one channel.
-    /// Half of the slash is burnt, half goes to the caller.
+    /// Its statements stand: two answers to one request do not make either of them wrong.
     function proveEquivocation(
         Receipt calldata a,
         bytes calldata signatureA,

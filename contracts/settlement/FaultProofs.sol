@@ -2,33 +2,25 @@
 pragma solidity ^0.8.27;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochSettlement} from "../interfaces/IEpochSettlement.sol";
 import {IFaultProofs} from "../interfaces/IFaultProofs.sol";
 import {INodeStaking} from "../interfaces/INodeStaking.sol";
 import {IProtocolParameters} from "../interfaces/IProtocolParameters.sol";
 import {Receipt} from "../libraries/ReceiptHash.sol";
+import {FaultJudge} from "./FaultJudge.sol";
 
-/// @title Judge of objective faults. Holds no money; what it finds it slashes in the same transaction.
-contract FaultProofs is IFaultProofs {
+/// @title Judge of equivocation (F7). A signature is a fault by itself, so nothing is void: the node alone pays.
+contract FaultProofs is IFaultProofs, FaultJudge {
     bytes32 private constant TAG_REQUEST_FAULT = keccak256("openledger.fault_request");
     bytes32 private constant TAG_SEQ_FAULT = keccak256("openledger.fault_seq");
     bytes32 private constant SLASH_PPM = keccak256("equivocationSlashPpm");
-    uint256 private constant TOTAL_PPM = 1_000_000;
-
-    INodeStaking public immutable staking;
-    IEpochSettlement public immutable settlement;
-    IProtocolParameters public immutable parameters;
 
     /// @inheritdoc IFaultProofs
     mapping(bytes32 faultId => bool) public isProven;
 
-    constructor(INodeStaking staking_, IEpochSettlement settlement_, IProtocolParameters parameters_) {
-        staking = staking_;
-        settlement = settlement_;
-        parameters = parameters_;
-    }
+    constructor(INodeStaking staking_, IEpochSettlement settlement_, IProtocolParameters parameters_)
+        FaultJudge(staking_, settlement_, parameters_)
+    {}
 
     /// @inheritdoc IFaultProofs
     function proveEquivocation(
@@ -46,8 +38,9 @@ contract FaultProofs is IFaultProofs {
         _checkSigned(a, signatureA);
         _checkSigned(b, signatureB);
         isProven[faultId] = true;
-        slashed = staking.slash(a.node, _slashAmount(a.node), msg.sender);
-        emit EquivocationProven(a.node, faultId, msg.sender, hashA, hashB, slashed);
+        address beneficiary;
+        (beneficiary, slashed) = _slash(a.node, SLASH_PPM);
+        emit EquivocationProven(a.node, faultId, beneficiary, hashA, hashB, slashed);
     }
 
     /// @dev Without the challenger, so that one fault is slashed once whoever proves it.
@@ -65,10 +58,5 @@ contract FaultProofs is IFaultProofs {
             signer != address(0) && staking.wasSigner(receipt.node, signer),
             FaultProofsNotSigner(receipt.node, signer)
         );
-    }
-
-    function _slashAmount(address node) private view returns (uint128) {
-        uint256 share = parameters.value(SLASH_PPM);
-        return SafeCast.toUint128(Math.mulDiv(staking.slashableStake(node), share, TOTAL_PPM));
     }
 }

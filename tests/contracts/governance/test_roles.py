@@ -92,6 +92,7 @@ OPEN_TO_ALL = {
     ("PaymentChannels", "deposit"),
     ("PaymentChannels", "claimMany"),
     ("FaultProofs", "proveEquivocation"),
+    ("FaultProofs", "seal"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The one objective fault of this suite: two receipts for one place."""
+"""F7: two receipts for one place."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from node.chain.keccak import keccak
 from protocol.receipt import Receipt
 from scripts.deployment_plan import OPEN
 from tests.contracts.epochs import receipt_of, solidity_receipt
+from tests.contracts.seals import prove_sealed
 from tests.contracts.world import World, reverts
 
 STAKE = 1_000 * OPEN
@@ -21,7 +22,7 @@ def prove(world: World, a: Receipt, b: Receipt, signers: tuple[str, str] = ("nod
     call = world.faults.functions.proveEquivocation(
         solidity_receipt(a), signatures[0], solidity_receipt(b), signatures[1]
     )
-    return world.send(call, "challenger")
+    return prove_sealed(world, call)
 
 
 def pair(world: World, **changed: object) -> tuple[Receipt, Receipt]:

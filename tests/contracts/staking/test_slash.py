@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from scripts.deployment_plan import OPEN
 from tests.contracts.epochs import receipt_of, solidity_receipt
+from tests.contracts.seals import prove_sealed
 from tests.contracts.staking.test_stake import unbond, worth
 from tests.contracts.world import World, reverts
 
@@ -16,7 +17,7 @@ def slash(world: World, seq: int = 1) -> int:
     call = world.faults.functions.proveEquivocation(
         solidity_receipt(a), signed[0], solidity_receipt(b), signed[1]
     )
-    (event,) = world.events(world.send(call, "challenger"), world.faults, "EquivocationProven")
+    (event,) = world.events(prove_sealed(world, call), world.faults, "EquivocationProven")
     return int(event["slashed"])
 
 
