@@ -6,6 +6,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochSettlement} from "../interfaces/IEpochSettlement.sol";
 import {INodeStaking} from "../interfaces/INodeStaking.sol";
 import {IOpenToken} from "../interfaces/IOpenToken.sol";
@@ -21,13 +22,19 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     uint64 public constant MAX_WITHDRAW_DELAY = 30 days;
     uint256 public constant MAX_BATCH = 64;
 
+    bytes32 private constant TAG_DEPOSIT = keccak256("openledger.deposit");
+
+    /// @dev Two words are read and two written by a claim. OPEN's whole supply fits 90 bits, so an amount that 96 do
+    /// not hold is one that nobody has. `lastVoucher` holds the channel's id until there is one: whoever opens the
+    /// channel then pays for its word, and not whoever claims first.
     struct State {
         address payer;
-        uint64 withdrawDelay;
+        uint96 deposited;
         address payee;
+        uint96 claimed;
+        bytes32 lastVoucher;
+        uint64 withdrawDelay;
         uint64 withdrawableAt;
-        uint128 deposited;
-        uint128 claimed;
     }
 
     struct SignerCap {
@@ -67,7 +74,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IPaymentChannels
     function open(Channel calldata channel, uint128 amount) external nonReentrant returns (bytes32 id) {
-        return _open(channel, amount);
+        return _openAsPayer(channel, amount);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -79,15 +86,54 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         bytes32 r,
         bytes32 s
     ) external nonReentrant returns (bytes32 id) {
-        // Whoever used the permit first has set the same allowance; the transfer decides.
-        try token.permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
-        return _open(channel, amount);
+        _tryPermit(amount, deadline, v, r, s);
+        return _openAsPayer(channel, amount);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function openWithAuthorization(
+        Channel calldata channel,
+        uint128 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes calldata signature
+    ) external nonReentrant returns (bytes32 id) {
+        id = channelId(channel);
+        _open(id, channel);
+        _credit(id, channel.payer, amount);
+        token.receiveWithAuthorization(
+            channel.payer, address(this), amount, validAfter, validBefore, id, signature
+        );
     }
 
     /// @inheritdoc IPaymentChannels
     function deposit(bytes32 id, uint128 amount) external nonReentrant {
-        _known(id);
-        _deposit(id, amount);
+        _depositFromCaller(id, amount);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function depositWithPermit(bytes32 id, uint128 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        nonReentrant
+    {
+        _tryPermit(amount, deadline, v, r, s);
+        _depositFromCaller(id, amount);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function depositWithAuthorization(
+        bytes32 id,
+        uint128 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 salt,
+        bytes calldata signature
+    ) external nonReentrant {
+        address payer = _known(id).payer;
+        _credit(id, payer, amount);
+        token.receiveWithAuthorization(
+            payer, address(this), amount, validAfter, validBefore, depositNonce(id, salt), signature
+        );
     }
 
     /// @inheritdoc IPaymentChannels
@@ -114,15 +160,15 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IPaymentChannels
     function claim(Voucher calldata voucher, bytes calldata signature) external nonReentrant returns (uint128 delta) {
-        delta = _claim(voucher, signature);
-        if (delta != 0) {
-            staking.lockForFees(_channels[voucher.channelId].payee, delta);
-            return delta;
+        (address payee, uint64 epoch) = _beginClaim(voucher.channelId);
+        delta = _take(voucher, signature, payee, epoch);
+        if (delta == 0) {
+            State storage channel = _channels[voucher.channelId];
+            revert PaymentChannelsNothingToClaim(
+                voucher.channelId, voucher.cumulative, channel.deposited, channel.claimed
+            );
         }
-        State storage channel = _channels[voucher.channelId];
-        revert PaymentChannelsNothingToClaim(
-            voucher.channelId, voucher.cumulative, channel.deposited, channel.claimed
-        );
+        _pay(payee, delta);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -135,10 +181,12 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
             vouchers.length == signatures.length, PaymentChannelsBatchMismatch(vouchers.length, signatures.length)
         );
         require(vouchers.length <= MAX_BATCH, PaymentChannelsBatchTooLong(vouchers.length, MAX_BATCH));
+        if (vouchers.length == 0) return 0;
+        (address payee, uint64 epoch) = _beginClaim(vouchers[0].channelId);
         for (uint256 i = 0; i < vouchers.length; ++i) {
-            total += _claim(vouchers[i], signatures[i]);
+            total += _take(vouchers[i], signatures[i], payee, epoch);
         }
-        if (total != 0) staking.lockForFees(staking.nodeOf(msg.sender), total);
+        if (total != 0) _pay(payee, total);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -174,6 +222,17 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IPaymentChannels
+    function depositNonce(bytes32 id, bytes32 salt) public pure returns (bytes32) {
+        return keccak256(abi.encode(TAG_DEPOSIT, id, salt));
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function lastVoucher(bytes32 id) external view returns (bytes32) {
+        bytes32 last = _channels[id].lastVoucher;
+        return last == id ? bytes32(0) : last;
+    }
+
+    /// @inheritdoc IPaymentChannels
     function getChannel(bytes32 id)
         external
         view
@@ -196,53 +255,85 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         return (entry.cap, entry.expiry);
     }
 
-    function _open(Channel calldata channel, uint128 amount) private returns (bytes32 id) {
+    /// @dev Whoever used the permit first has set the same allowance; the transfer decides.
+    function _tryPermit(uint128 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) private {
+        try token.permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
+    }
+
+    function _openAsPayer(Channel calldata channel, uint128 amount) private returns (bytes32 id) {
         id = channelId(channel);
         require(msg.sender == channel.payer, PaymentChannelsNotPayer(id, msg.sender, channel.payer));
+        _open(id, channel);
+        _depositFromCaller(id, amount);
+    }
+
+    function _open(bytes32 id, Channel calldata channel) private {
         require(channel.payee != address(0), PaymentChannelsZeroPayee());
         require(
             minWithdrawDelay <= channel.withdrawDelay && channel.withdrawDelay <= MAX_WITHDRAW_DELAY,
             PaymentChannelsDelayOutOfBounds(channel.withdrawDelay, minWithdrawDelay, MAX_WITHDRAW_DELAY)
         );
-        State storage state = _channels[id];
-        require(state.payer == address(0), PaymentChannelsAlreadyOpen(id));
-        state.payer = channel.payer;
-        state.payee = channel.payee;
-        state.withdrawDelay = channel.withdrawDelay;
+        require(_channels[id].payer == address(0), PaymentChannelsAlreadyOpen(id));
+        _channels[id] = State(channel.payer, 0, channel.payee, 0, id, channel.withdrawDelay, 0);
         emit ChannelOpened(id, channel.payer, channel.payee, channel.withdrawDelay, channel.salt);
-        _deposit(id, amount);
     }
 
-    function _deposit(bytes32 id, uint128 amount) private {
-        require(amount != 0, PaymentChannelsZeroAmount());
-        State storage channel = _channels[id];
-        channel.deposited += amount;
-        emit ChannelDeposited(id, msg.sender, amount, channel.deposited);
+    function _depositFromCaller(bytes32 id, uint128 amount) private {
+        _credit(id, msg.sender, amount);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    function _claim(Voucher calldata voucher, bytes calldata signature) private returns (uint128 delta) {
+    /// @dev The caller must take the money right after; a failure there undoes this.
+    function _credit(bytes32 id, address from, uint128 amount) private {
+        require(amount != 0, PaymentChannelsZeroAmount());
+        State storage channel = _known(id);
+        channel.deposited += SafeCast.toUint96(amount);
+        emit ChannelDeposited(id, from, amount, channel.deposited);
+    }
+
+    /// @dev A payer could otherwise claim in its payee's name with a receipts root of its own making.
+    function _beginClaim(bytes32 id) private view returns (address payee, uint64 epoch) {
+        payee = _known(id).payee;
+        require(staking.isSigner(payee, msg.sender), PaymentChannelsNotPayee(id, msg.sender, payee));
+        epoch = settlement.currentEpoch();
+    }
+
+    /// @dev Counts what the voucher covers as claimed; `_pay` moves the sum of a call.
+    function _take(Voucher calldata voucher, bytes calldata signature, address payee, uint64 epoch)
+        private
+        returns (uint128 delta)
+    {
         bytes32 id = voucher.channelId;
         State storage channel = _known(id);
-        address payee = channel.payee;
-        // A payer could otherwise claim in its payee's name with a receipts root of its own making.
-        require(staking.isSigner(payee, msg.sender), PaymentChannelsNotPayee(id, msg.sender, payee));
+        require(channel.payee == payee, PaymentChannelsOtherPayee(id, channel.payee, payee));
         require(block.timestamp < voucher.validBefore, PaymentChannelsVoucherExpired(id, voucher.validBefore));
-        _checkSignature(channel.payer, voucher, signature);
+        bytes32 voucherHash = VoucherHash.hashVoucher(voucher);
+        _checkSignature(channel.payer, voucher, voucherHash, signature);
         // Never more than is there, and never counted as claimed before it moved: the rest stays owed.
-        uint128 upTo = uint128(Math.min(voucher.cumulative, channel.deposited));
-        if (upTo <= channel.claimed) return 0;
-        delta = upTo - channel.claimed;
+        uint96 upTo = uint96(Math.min(voucher.cumulative, channel.deposited));
+        uint96 claimed = channel.claimed;
+        if (upTo <= claimed) return 0;
+        delta = upTo - claimed;
         channel.claimed = upTo;
-        token.safeTransfer(distributor, delta);
-        uint64 epoch = settlement.fund(payee, delta);
+        channel.lastVoucher = voucherHash;
         emit VoucherClaimed(
             id, payee, voucher.cumulative, delta, voucher.receiptCount, voucher.receiptsRoot, epoch
         );
     }
 
-    function _checkSignature(address payer, Voucher calldata voucher, bytes calldata signature) private view {
-        (address signer,,) = ECDSA.tryRecover(voucherDigest(voucher), signature);
+    function _pay(address payee, uint128 amount) private {
+        staking.lockForFees(payee, amount);
+        token.safeTransfer(distributor, amount);
+        settlement.fund(payee, amount);
+    }
+
+    function _checkSignature(
+        address payer,
+        Voucher calldata voucher,
+        bytes32 voucherHash,
+        bytes calldata signature
+    ) private view {
+        (address signer,,) = ECDSA.tryRecoverCalldata(_hashTypedDataV4(voucherHash), signature);
         require(signer != address(0), PaymentChannelsBadSignature());
         if (signer == payer) return;
         SignerCap storage entry = _signers[voucher.channelId][signer];
