@@ -20,9 +20,11 @@ FOLDERS = (
     "models",
     "staking",
     "payments",
+    "gateway",
     "settlement",
     "rewards",
     "governance",
+    "examples",
     "mocks",
 )
 
