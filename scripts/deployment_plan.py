@@ -109,6 +109,7 @@ ORDER = (
     "EpochSettlement",
     "RewardDistributor",
     "PaymentChannels",
+    "InferenceGateway",
     "FaultProofs",
 )
 
@@ -225,6 +226,15 @@ def constructor_arguments(
             at["EpochSettlement"],
             at["NodeStaking"],
             s.min_withdraw_delay,
+        ),
+        "InferenceGateway": (
+            at["OpenToken"],
+            at["RewardDistributor"],
+            at["EpochSettlement"],
+            at["NodeStaking"],
+            at["ModelRegistry"],
+            at["ProtocolParameters"],
+            at["Guardian"],
         ),
         "FaultProofs": (at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]),
     }

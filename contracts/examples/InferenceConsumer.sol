@@ -12,9 +12,6 @@ import {IOpenToken} from "../interfaces/IOpenToken.sol";
 contract InferenceConsumer is IInferenceConsumer {
     using SafeERC20 for IOpenToken;
 
-    /// @dev Measured for `onInference` with a CID of 36 bytes, and a third more.
-    uint32 public constant CALLBACK_GAS = 200_000;
-
     struct Question {
         address asker;
         uint96 paid;
@@ -24,6 +21,8 @@ contract InferenceConsumer is IInferenceConsumer {
 
     IInferenceGateway public immutable gateway;
     IOpenToken public immutable token;
+    /// @dev `onInference` uses about 130,000 with a CID of 36 bytes.
+    uint32 public immutable callbackGas;
 
     mapping(bytes32 id => Question) private _questions;
 
@@ -35,9 +34,10 @@ contract InferenceConsumer is IInferenceConsumer {
     error InferenceConsumerNotOpen(bytes32 id);
     error InferenceConsumerStillPending(bytes32 id);
 
-    constructor(IInferenceGateway gateway_, IOpenToken token_) {
+    constructor(IInferenceGateway gateway_, IOpenToken token_, uint32 callbackGas_) {
         gateway = gateway_;
         token = token_;
+        callbackGas = callbackGas_;
     }
 
     /// @notice Asks `node` with the caller's OPEN; the caller has approved this contract for `maxPrice`.
@@ -47,7 +47,7 @@ contract InferenceConsumer is IInferenceConsumer {
     {
         token.safeTransferFrom(msg.sender, address(this), maxPrice);
         token.forceApprove(address(gateway), maxPrice);
-        id = gateway.request(node, modelId, promptCid, maxPrice, deadline, CALLBACK_GAS);
+        id = gateway.request(node, modelId, promptCid, maxPrice, deadline, callbackGas);
         (_questions[id].asker, _questions[id].paid) = (msg.sender, maxPrice);
         emit Asked(id, msg.sender);
     }

@@ -121,6 +121,10 @@ class World:
         return self.contract("PaymentChannels")
 
     @cached_property
+    def gateway(self) -> Contract:
+        return self.contract("InferenceGateway")
+
+    @cached_property
     def settlement(self) -> Contract:
         return self.contract("EpochSettlement")
 

@@ -18,6 +18,7 @@ OURS = (
     "EpochSettlement",
     "RewardDistributor",
     "PaymentChannels",
+    "InferenceGateway",
     "FaultProofs",
 )
 # What a stranger meets at every function that is not for everyone: the refusal names who asked.
@@ -66,6 +67,7 @@ REFUSED = {
     ("PaymentChannels", "claim"): "PaymentChannelsNotPayee",
     ("PaymentChannels", "open"): "PaymentChannelsNotPayer",
     ("PaymentChannels", "openWithPermit"): "PaymentChannelsNotPayer",
+    ("InferenceGateway", "fulfil"): "InferenceGatewayNotNode",
 }
 # Functions that anyone may call: each acts on the caller's own money or word, or is proven by its arguments.
 OPEN_TO_ALL = {
@@ -90,7 +92,12 @@ OPEN_TO_ALL = {
     ("RewardDistributor", "claim"),
     ("RewardDistributor", "claimForStakers"),
     ("PaymentChannels", "deposit"),
+    ("PaymentChannels", "depositWithPermit"),
+    ("PaymentChannels", "depositWithAuthorization"),
+    ("PaymentChannels", "openWithAuthorization"),
     ("PaymentChannels", "claimMany"),
+    ("InferenceGateway", "request"),
+    ("InferenceGateway", "refund"),
     ("FaultProofs", "proveEquivocation"),
     ("FaultProofs", "seal"),
 }
@@ -113,6 +120,7 @@ def test_every_writing_function_is_accounted_for(world: World) -> None:
 @pytest.fixture
 def populated(world: World) -> dict[str, Any]:
     """One thing of each kind, none of it the stranger's; returns the arguments that name them."""
+    from tests.contracts.asking import ask
     from tests.contracts.channel import call_tuple, open_channel
     from tests.contracts.datanets import (
         DIGESTS,
@@ -124,7 +132,6 @@ def populated(world: World) -> dict[str, Any]:
         revoke,
         submit,
     )
-    from tests.contracts.models.test_model_registry import register_base, register_model
     from tests.contracts.staking.test_stake import unbond
 
     datanet = create(world, "curator")
@@ -136,17 +143,19 @@ def populated(world: World) -> dict[str, Any]:
     ensure_stake(world, "curator")
     decide(world, decided, 3, 0)
     revoke(world, decided, "contributor", DIGESTS[0])
+    asked = ask(world)
     return {
         "datanet": datanet,
         "contribution": submit(world, datanet, "contributor"),
         "row": membership(world, decided, "contributor", DIGESTS[0]),
         "digest": DIGESTS[0],
-        "model": register_model(world, register_base(world)),
+        "model": asked.model,
         "ticket": unbond(world, "node", 10)[0],
         "channel": channel.id,
         "terms": call_tuple(channel.terms),
         "voucher": tuple(getattr(voucher, name) for name in voucher.__slots__),
         "signature": channel.sign(voucher),
+        "answer": asked.answer(asked.receipt()).args,
     }
 
 
@@ -199,6 +208,7 @@ def arguments_for(name: str, function: str, world: World, it: dict[str, Any]) ->
         ],
         "claim": [it["voucher"], it["signature"]],
         "open": [it["terms"], 1],
+        "fulfil": it["answer"],
         "openWithPermit": [it["terms"], 1, 2**60, 27, word, word],
     }[function]
 
@@ -238,6 +248,14 @@ def test_contracts_know_each_other_for_ever(world: World) -> None:
         ("PaymentChannels", "settlement"): "EpochSettlement",
         ("PaymentChannels", "staking"): "NodeStaking",
         ("EpochSettlement", "channels"): "PaymentChannels",
+        ("EpochSettlement", "gateway"): "InferenceGateway",
+        ("InferenceGateway", "token"): "OpenToken",
+        ("InferenceGateway", "distributor"): "RewardDistributor",
+        ("InferenceGateway", "settlement"): "EpochSettlement",
+        ("InferenceGateway", "staking"): "NodeStaking",
+        ("InferenceGateway", "models"): "ModelRegistry",
+        ("InferenceGateway", "parameters"): "ProtocolParameters",
+        ("InferenceGateway", "guardian"): "Guardian",
         ("EpochSettlement", "staking"): "NodeStaking",
         ("RewardDistributor", "settlement"): "EpochSettlement",
         ("RewardDistributor", "staking"): "NodeStaking",
