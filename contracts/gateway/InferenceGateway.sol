@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochSettlement} from "../interfaces/IEpochSettlement.sol";
 import {IGuardian} from "../interfaces/IGuardian.sol";
@@ -116,6 +117,7 @@ contract InferenceGateway is IInferenceGateway, ReentrancyGuardTransient {
         require(staking.isSigner(asked.node, msg.sender), InferenceGatewayNotNode(id, msg.sender, asked.node));
         BoundedBytes.checkCid(outputCid);
         _checkReceipt(id, asked, receipt);
+        _checkPrice(id, asked, receipt);
         _checkSignature(id, receipt, signature);
         bytes32 receiptHash = settlement.receiptHash(receipt);
         asked.price = uint96(receipt.price);
@@ -179,7 +181,7 @@ contract InferenceGateway is IInferenceGateway, ReentrancyGuardTransient {
         require(callbackGas <= limit, InferenceGatewayCallbackGasTooHigh(callbackGas, limit));
         require(staking.isRegistered(node), InferenceGatewayUnknownNode(node));
         (, IModelRegistry.Status status,,) = models.getModel(modelId);
-        require(status == IModelRegistry.Status.Active, InferenceGatewayModelNotActive(modelId));
+        require(status == IModelRegistry.Status.Live, InferenceGatewayModelNotLive(modelId));
     }
 
     function _pending(bytes32 id) private view returns (Request memory asked) {
@@ -199,7 +201,6 @@ contract InferenceGateway is IInferenceGateway, ReentrancyGuardTransient {
             receipt.seq == 1 && receipt.cumulative == receipt.price,
             InferenceGatewayNotOneShot(id, receipt.seq, receipt.cumulative, receipt.price)
         );
-        require(receipt.price <= asked.maxPrice, InferenceGatewayOverPrice(id, receipt.price, asked.maxPrice));
         // Prices and splits are read at `requestedAt`, so that the node may not choose it.
         require(
             receipt.requestedAt == asked.requestedAt && asked.requestedAt <= receipt.issuedAt
@@ -210,6 +211,15 @@ contract InferenceGateway is IInferenceGateway, ReentrancyGuardTransient {
             receipt.parametersVersion == asked.parametersVersion,
             InferenceGatewayOtherParameters(id, receipt.parametersVersion)
         );
+    }
+
+    /// @dev Nobody signs a voucher for this price, so that it is held to the registry's here.
+    function _checkPrice(bytes32 id, Request memory asked, Receipt calldata receipt) private view {
+        require(receipt.price <= asked.maxPrice, InferenceGatewayOverPrice(id, receipt.price, asked.maxPrice));
+        IModelRegistry.Price memory rates = models.priceAt(asked.modelId, asked.requestedAt);
+        uint256 quote = Math.ceilDiv(uint256(receipt.promptTokens) * rates.inRate, 1_000)
+            + Math.ceilDiv(uint256(receipt.outputTokens) * rates.outRate, 1_000) + rates.fixedPrice;
+        require(receipt.price <= quote, InferenceGatewayOverQuote(id, receipt.price, quote));
     }
 
     function _checkSignature(bytes32 id, Receipt calldata receipt, bytes calldata signature) private view {

@@ -57,7 +57,7 @@ interface IInferenceGateway {
     error InferenceGatewayDeadlineOutOfBounds(uint64 deadline, uint256 now, uint256 latest);
     error InferenceGatewayCallbackGasTooHigh(uint32 callbackGas, uint256 limit);
     error InferenceGatewayUnknownNode(address node);
-    error InferenceGatewayModelNotActive(uint256 modelId);
+    error InferenceGatewayModelNotLive(uint256 modelId);
     error InferenceGatewayUnknownRequest(bytes32 id);
     error InferenceGatewayNotPending(bytes32 id, Status status);
     error InferenceGatewayDeadlinePassed(bytes32 id, uint64 deadline);
@@ -68,6 +68,8 @@ interface IInferenceGateway {
     error InferenceGatewayOtherModel(bytes32 id, uint256 modelId);
     error InferenceGatewayNotOneShot(bytes32 id, uint64 seq, uint128 cumulative, uint128 price);
     error InferenceGatewayOverPrice(bytes32 id, uint128 price, uint128 maxPrice);
+    /// @notice More than the registry's price at the time of the request makes of the receipt's tokens.
+    error InferenceGatewayOverQuote(bytes32 id, uint128 price, uint256 quote);
     error InferenceGatewayOtherTime(bytes32 id, uint64 requestedAt, uint64 issuedAt);
     error InferenceGatewayOtherParameters(bytes32 id, uint64 parametersVersion);
     error InferenceGatewayBadSignature(bytes32 id, address signer);

@@ -1,5 +1,6 @@
 """Answering at the gateway: which receipt is an answer, and where the money goes."""
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node.chain.keccak import keccak
+from protocol.pricing import Rates, price
 from protocol.receipt import hash_receipt, request_id
 from tests.contracts.asking import ANSWER, Asked, ask
+from tests.contracts.models.test_model_registry import registry
 from tests.contracts.world import World, reverts, rewound
 
 
@@ -37,14 +40,15 @@ def test_an_answer_pays_the_node_and_gives_the_rest_back(world: World) -> None:
 @given(max_price=st.integers(1, 10**20), part=st.integers(0, 10**6))
 def test_nothing_stays_behind(world: World, max_price: int, part: int) -> None:
     """SPEC 6.86: price and surplus make the escrow, to the wei."""
-    price = max_price * part // 10**6
+    paid = max_price * part // 10**6
     with rewound(world):
         asked = ask(world, max_price)
         held = world.balance("payer")
-        asked.fulfil(price)
+        tokens = {"prompt_tokens": 2**32 - 1, "output_tokens": 2**32 - 1}
+        asked.fulfil(paid, **tokens)
         assert world.balance(world.gateway.address) == 0
-        assert world.balance(world.distributor.address) == price
-        assert world.balance("payer") == held + max_price - price
+        assert world.balance(world.distributor.address) == paid
+        assert world.balance("payer") == held + max_price - paid
 
 
 def test_the_receipts_request_id_is_that_of_the_empty_key(world: World) -> None:
@@ -74,15 +78,35 @@ def test_a_receipt_of_anything_else_is_no_answer(world: World, field: str, value
     assert asked.status == "pending"
 
 
-@pytest.mark.parametrize(("price", "accepted"), [(100, True), (101, False), (0, True)])
-def test_the_price_is_at_most_the_escrow(world: World, price: int, accepted: bool) -> None:
+@pytest.mark.parametrize(("asking", "accepted"), [(100, True), (101, False), (0, True)])
+def test_the_price_is_at_most_the_escrow(world: World, asking: int, accepted: bool) -> None:
     """SPEC 6.87: the price is at most the request's highest."""
     asked = ask(world, 100)
     if accepted:
-        asked.fulfil(price)
+        asked.fulfil(asking)
         return
-    with reverts("InferenceGatewayOverPrice", asked.id, price, 100):
-        asked.fulfil(price)
+    with reverts("InferenceGatewayOverPrice", asked.id, asking, 100):
+        asked.fulfil(asking)
+
+
+@pytest.mark.parametrize(("over", "accepted"), [(0, True), (1, False)])
+@pytest.mark.parametrize("tokens", [(0, 0), (1, 0), (0, 1), (1_001, 3)])
+def test_the_price_is_at_most_what_the_model_costs(
+    world: World, tokens: tuple[int, int], over: int, accepted: bool
+) -> None:
+    """SPEC 6.87: the price is at most what the model's price at requestedAt makes of the tokens."""
+    asked = ask(world, 10**18)
+    rates = Rates(3, 10**14 + 1, 7)
+    world.send(registry(world).functions.setPrice(asked.model, *astuple(rates)), "model_owner")
+    asked = ask(world, 10**18)
+    world.send(registry(world).functions.setPrice(asked.model, 10**17, 10**17, 10**17), "model_owner")
+    quote = price(*tokens, rates)
+    call = asked.answer(asked.receipt(quote + over, prompt_tokens=tokens[0], output_tokens=tokens[1]))
+    if accepted:
+        world.send(call, "node")
+        return
+    with reverts("InferenceGatewayOverQuote", asked.id, quote + 1, quote):
+        world.send(call, "node")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +177,8 @@ def test_a_node_without_free_stake_cannot_take_the_fee(world: World) -> None:
     """SPEC 6.60: stake is locked in proportion to every fee, or the fee does not move."""
     free = 100_000 * 10**18
     asked = ask(world, free)
-    price = free // world.settings.stake_to_fees
+    most = free // world.settings.stake_to_fees
+    tokens = {"prompt_tokens": 2**32 - 1, "output_tokens": 2**32 - 1}
     with reverts("NodeStakingLockExceedsStake"):
-        asked.fulfil(price + 1)
-    asked.fulfil(price)
+        asked.fulfil(most + 1, **tokens)
+    asked.fulfil(most, **tokens)

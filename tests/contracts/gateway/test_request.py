@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contracts.asking import DURATION, PROMPT, ask, prepare
-from tests.contracts.models.test_model_registry import registry
+from tests.contracts.models.test_model_registry import DRAFT, registry
 from tests.contracts.world import World, reverts
 
 DAYS_30 = 30 * 86_400
@@ -91,8 +91,8 @@ def test_nodes_and_models_must_be_there(world: World) -> None:
 def test_a_model_that_is_not_served_cannot_be_asked(world: World) -> None:
     """SPEC 6.84: only a live model can be asked."""
     model = prepare(world)
-    world.send(registry(world).functions.setStatus(model, 2), "model_owner")
-    with reverts("InferenceGatewayModelNotActive", model):
+    world.send(registry(world).functions.setStatus(model, DRAFT), "model_owner")
+    with reverts("InferenceGatewayModelNotLive", model):
         world.send(request(world, model), "payer")
 
 
