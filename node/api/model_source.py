@@ -22,8 +22,8 @@ class ModelSource:
         self._registered_at = cache(self._read_registered_at)
 
     def served(self) -> tuple[ModelCard, ...]:
-        """Active models whose bytes are here, by id."""
-        models = [one for one in self._registry.models() if one.status is ModelStatus.ACTIVE]
+        """Live models whose bytes are here, by id."""
+        models = [one for one in self._registry.models() if one.status is ModelStatus.LIVE]
         latest = {one.name: one.version for one in models}
         cards = [self._card(one, latest[one.name] == one.version) for one in models]
         return tuple(card for card in cards if card is not None)

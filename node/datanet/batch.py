@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.datanet.rows import MAX_BATCH_ROWS, MAX_LICENCE_CHARS
+from protocol import contribution
 from protocol.canonical import canonical_json, parse_json
 from protocol.cid import Cid, parse_cid
 from protocol.errors import CidError
 from protocol.fields import Fields
 from protocol.hashing import Keccak, to_hex
-from protocol.merkle import root
 from protocol.types import Address
 
 MAX_BATCH_BYTES = 8 << 20
@@ -36,8 +36,8 @@ class Batch:
 
 
 def batch_root(batch: Batch, keccak: Keccak) -> bytes:
-    """The tree over the rows' digests in batch order: what the chain stores."""
-    return root([row.digest for row in batch.rows], keccak)
+    """The tree over the contributor's rows in batch order: what the chain stores."""
+    return contribution.batch_root(batch.contributor, [row.digest for row in batch.rows], keccak)
 
 
 def encode_batch(batch: Batch) -> bytes:

@@ -13,13 +13,14 @@ import structlog
 from node.blobs.store import BlobStore
 from node.chain.keccak import keccak
 from node.datanet.batch import MAX_BATCH_BYTES, Batch, BatchRow, batch_root, decode_batch, encode_batch
-from node.datanet.contracts import ChainContribution, DatanetContracts
+from node.datanet.contracts import ChainContribution, ContributionStatus, DatanetContracts
 from node.datanet.gated import RowVault, seal_row
 from node.datanet.rows import check_licence, check_rows
 from node.errors import Conflict, IntegrityError, NotFound
 from node.store.datanet import DatanetTable, StoredContribution, StoredRow
+from protocol.contribution import prove_batch_row
 from protocol.errors import ProtocolError
-from protocol.manifest import GRANTED, Row, content_digest, encode_row
+from protocol.manifest import GRANTED, REVOKED, Row, content_digest, encode_row
 from protocol.types import Address
 from protocol.unixfs import build
 
@@ -36,6 +37,7 @@ class Contributions:
         self._blobs = blobs
         self._vault = vault
         self._contracts = contracts
+        self._closed: set[int] = set()
 
     def submit(self, datanet: int, rows: Sequence[Row], licence: str, gated: bool = False) -> int:
         """Offer rows as our account; return the contribution's id on chain.
@@ -46,7 +48,7 @@ class Contributions:
         batch = self.prepare(datanet, self._contracts.account, rows, licence, gated)
         cid = self._blobs.put(encode_batch(batch), f"batch for datanet {datanet}")
         root = batch_root(batch, keccak)
-        contribution = self._contracts.submit(datanet, root, len(batch.rows), cid)
+        contribution = self._contracts.submit(datanet, root, len(batch.rows), cid, gated)
         self.adopt(contribution)
         log.info("contribution_submitted", contribution=contribution, datanet=datanet, rows=len(batch.rows))
         return contribution
@@ -90,6 +92,40 @@ class Contributions:
                 # Someone else's batch may be absent or false; ours and the next ones must not wait for it.
                 log.warning("contribution_not_adopted", contribution=contribution, reason=str(error))
         return tuple(adopted)
+
+    def revoke(self, datanet: int, digest: bytes) -> int:
+        """Withdraw, on chain, the consent to a row of ours; return through which contribution.
+
+        Raises NotFound where none of our contributions to the Datanet holds it.
+        """
+        contribution, position = self._own_row(datanet, digest)
+        digests = [row.digest for row in self._table.rows_of(contribution)]
+        proof = prove_batch_row(self._contracts.account, digests, position, keccak)
+        self._contracts.revoke(contribution, digest, proof)
+        self._table.set_consent(datanet, digest, REVOKED)
+        log.info("consent_revoked", contribution=contribution, digest=digest.hex())
+        return contribution
+
+    def settle_ripe(self) -> tuple[int, ...]:
+        """Close our own decided contributions whose windows are over, for their bonds; return their ids."""
+        settled = []
+        for number in sorted(self._table.known_contributions() - self._closed):
+            if self._table.contribution(number).contributor != self._contracts.account:
+                self._closed.add(number)
+                continue
+            found = self._contracts.contribution(number)
+            if found.status in (ContributionStatus.SETTLED, ContributionStatus.WITHDRAWN):
+                self._closed.add(number)
+            elif found.status is not ContributionStatus.SUBMITTED and self._contracts.now() >= found.deadline:
+                self._contracts.settle(number)
+                settled.append(number)
+        return tuple(settled)
+
+    def _own_row(self, datanet: int, digest: bytes) -> tuple[int, int]:
+        for row in self._table.rows(datanet):
+            if row.digest == digest and row.contributor == self._contracts.account:
+                return row.contribution, row.position
+        raise NotFound("no contribution of ours holds this row", datanet=datanet, digest=digest.hex())
 
     def _load_batch(self, on_chain: ChainContribution) -> Batch:
         data = self._blobs.get(on_chain.batch, MAX_BATCH_BYTES)

@@ -17,11 +17,19 @@ from node.errors import IntegrityError
 from node.store.datanet import StoredRow
 from protocol.errors import ProtocolError
 from protocol.hashing import to_hex
-from protocol.manifest import GRANTED, Labour, Manifest, ManifestRow, Row, decode_manifest, manifest_root
+from protocol.labour import MAX_VERSION_LABOUR
+from protocol.manifest import (
+    GRANTED,
+    Labour,
+    Manifest,
+    ManifestRow,
+    Row,
+    decode_manifest,
+    manifest_root,
+    rows_root,
+)
 from protocol.shares import scores_to_shares
 from protocol.types import TOTAL_PPM, Address
-
-CURATION = "curation"
 
 
 @dataclass(frozen=True)
@@ -83,30 +91,36 @@ def _entry(row: StoredRow, index: int, cluster: int) -> ManifestRow:
     return ManifestRow(index, digest, owner, cluster, row.licence, row.consent, row.gated, row.cid)
 
 
-def curation_labour(decided: Mapping[Address, int]) -> tuple[Labour, ...]:
-    """The labour list of a version whose curators decided so many rows each; empty for none."""
-    accounts = sorted(account for account, rows in decided.items() if rows > 0)
+def review_shares(decided: Mapping[Address, int]) -> dict[Address, int]:
+    """Ppm of each curator who decided so many rows; empty for none. A version pays the 64 busiest."""
+    busiest = sorted((-rows, account) for account, rows in decided.items() if rows > 0)
+    accounts = sorted(account for _, account in busiest[:MAX_VERSION_LABOUR])
     if not accounts:
-        return ()
+        return {}
     shares = scores_to_shares([decided[account] for account in accounts], TOTAL_PPM)
-    return tuple(
-        Labour(CURATION, account, ppm) for account, ppm in zip(accounts, shares, strict=True) if ppm > 0
-    )
+    return {account: ppm for account, ppm in zip(accounts, shares, strict=True) if ppm > 0}
 
 
-def check_manifest(data: bytes, on_chain: ChainVersion) -> Manifest:
-    """The manifest in `data`, if it is the one that the chain means. Raises IntegrityError."""
+def check_manifest(data: bytes, on_chain: ChainVersion, labour: Sequence[Labour]) -> Manifest:
+    """The manifest in `data`, if it is the one that the chain means. Raises IntegrityError.
+
+    `labour` is what the chain's shares of the version come to.
+    """
     try:
         manifest = decode_manifest(data)
     except ProtocolError as error:
         raise IntegrityError("not a manifest", cid=on_chain.manifest.text, reason=str(error)) from error
     in_file = (manifest.datanet, manifest.version, manifest.parent, len(manifest.rows))
     as_said = (on_chain.datanet, on_chain.version, on_chain.parent, on_chain.row_count)
-    root = manifest_root(manifest, keccak)
-    if in_file != as_said or root != on_chain.content_root:
+    roots = manifest_root(manifest, keccak), rows_root(manifest, keccak)
+    if in_file != as_said or roots != (on_chain.content_root, on_chain.rows_root):
         raise IntegrityError(
             "manifest is not the one on chain",
-            on_chain=(*as_said, on_chain.content_root.hex()),
-            in_file=(*in_file, root.hex()),
+            on_chain=(*as_said, on_chain.content_root.hex(), on_chain.rows_root.hex()),
+            in_file=(*in_file, *(root.hex() for root in roots)),
+        )
+    if manifest.labour != tuple(labour):
+        raise IntegrityError(
+            "manifest pays other labour than the chain", on_chain=labour, in_file=manifest.labour
         )
     return manifest

@@ -15,7 +15,8 @@ from node.datanet.contributions import Contributions
 from node.datanet.review import Review
 from node.datanet.versions import Versions
 from node.errors import IntegrityError, NotFound
-from node.store.datanet import DatanetTable
+from node.store.datanet import DatanetTable, StoredContribution
+from protocol.manifest import GRANTED, REVOKED
 
 log = structlog.get_logger(component="datanet")
 
@@ -26,11 +27,12 @@ class Progress:
 
     contributions: int
     decisions: int
+    consents: int
     versions: int
 
 
 class DatanetMirror:
-    """Reads contributions, decisions and versions whose bytes are here; the rest waits for the next time."""
+    """Reads contributions, decisions, consents, versions; what has no bytes here waits for the next time."""
 
     def __init__(
         self,
@@ -50,20 +52,34 @@ class DatanetMirror:
         """Take over everything new; blocking."""
         contributions = len(self._contributions.adopt_new())
         datanets = range(1, self._contracts.datanet_count() + 1)
-        decisions = sum(self._adopt_decisions(datanet) for datanet in datanets)
+        overturned = self._contracts.overturned()
+        decisions = sum(self._adopt_decisions(datanet, overturned) for datanet in datanets)
+        consents = self._adopt_consents()
         versions = sum(self._load_versions(datanet) for datanet in datanets)
-        return Progress(contributions, decisions, versions)
+        return Progress(contributions, decisions, consents, versions)
 
-    def _adopt_decisions(self, datanet: int) -> int:
+    def _adopt_decisions(self, datanet: int, overturned: frozenset[int]) -> int:
         adopted = 0
         for contribution in self._table.contributions(datanet):
-            if contribution.curator is not None:
+            if contribution.curator is not None and not self._is_overturned(contribution, overturned):
                 continue
             try:
                 adopted += self._review.adopt_decision(contribution.id)
             except (NotFound, IntegrityError) as error:
                 log.warning("decision_not_adopted", contribution=contribution.id, reason=str(error))
         return adopted
+
+    def _is_overturned(self, contribution: StoredContribution, overturned: frozenset[int]) -> bool:
+        if contribution.id not in overturned:
+            return False
+        reasons = self._contracts.contribution(contribution.id).reasons
+        return reasons is not None and reasons.text != contribution.reasons_cid
+
+    def _adopt_consents(self) -> int:
+        return sum(
+            self._table.set_consent(datanet, digest, GRANTED if granted else REVOKED)
+            for (datanet, digest), granted in self._contracts.consents().items()
+        )
 
     def _load_versions(self, datanet: int) -> int:
         known = {version.version for version in self._table.versions(datanet)}

@@ -14,7 +14,7 @@ from node.chain.keccak import keccak
 from node.datanet.contracts import DatanetContracts
 from node.datanet.curation import CodeSystem, Verdict
 from node.datanet.gated import RowVault
-from node.datanet.manifests import StandingRow, build_manifest, check_manifest, curation_labour
+from node.datanet.manifests import StandingRow, build_manifest, check_manifest, review_shares
 from node.errors import Conflict, InvalidInput, NotFound
 from node.store.datanet import DatanetTable, StoredVersion
 from protocol.cid import Cid, parse_cid
@@ -22,10 +22,10 @@ from protocol.manifest import (
     GRANTED,
     MAX_MANIFEST_BYTES,
     REVOKED,
-    Labour,
     Manifest,
     encode_manifest,
     manifest_root,
+    rows_root,
 )
 from protocol.tokens import row_chunks_root
 from protocol.types import Address
@@ -59,26 +59,29 @@ class Versions:
         self._contracts = contracts
         self._code_systems = code_systems
 
-    def publish(self, datanet: int, labour: Sequence[Labour] | None = None) -> PublishedVersion:
+    def publish(self, datanet: int, labour: Sequence[tuple[int, int]] | None = None) -> PublishedVersion:
         """Publish every row that stands now as the next version, growing from the latest one.
 
-        `labour` defaults to the curators, by the number of rows each decided. Raises Conflict when the number
-        was taken by someone else meanwhile: publish again then, for the manifest names its version.
+        `labour` are shares (record id, ppm) of what the version pays for labour; it defaults to the curators'
+        reviews, by the number of rows each decided. Raises Conflict when the number was taken by someone else
+        meanwhile: publish again then, for the manifest names its version.
         """
         terms = self._contracts.datanet(datanet)
+        shares = sorted(self._reviews(datanet) if labour is None else labour)
         manifest = build_manifest(
             datanet,
             terms.versions + 1,
             terms.versions,
             self._standing(datanet),
-            self._curators(datanet) if labour is None else labour,
+            self._contracts.labour.lines_of(shares),
             self._code_systems.get(terms.kind),
         )
         if not manifest.rows:
             raise InvalidInput("no row of this Datanet stands", datanet=datanet)
         cid = self._blobs.put(encode_manifest(manifest), f"manifest {datanet} version {manifest.version}")
         root = manifest_root(manifest, keccak)
-        number = self._contracts.publish(datanet, manifest.parent, root, len(manifest.rows), cid)
+        roots = root, rows_root(manifest, keccak)
+        number = self._contracts.publish(datanet, manifest.parent, roots, len(manifest.rows), cid, shares)
         if number != manifest.version:
             raise Conflict("version number was taken meanwhile", expected=manifest.version, actual=number)
         self._remember(manifest, cid, root)
@@ -91,7 +94,8 @@ class Versions:
         Raises NotFound where the file is not here, IntegrityError where it is not what the chain says.
         """
         on_chain = self._contracts.version(datanet, version)
-        manifest = check_manifest(self._blobs.get(on_chain.manifest, MAX_MANIFEST_BYTES), on_chain)
+        data = self._blobs.get(on_chain.manifest, MAX_MANIFEST_BYTES)
+        manifest = check_manifest(data, on_chain, self._contracts.labour.lines(datanet, version))
         self._remember(manifest, on_chain.manifest, on_chain.content_root)
         return PublishedVersion(manifest, on_chain.manifest, on_chain.content_root)
 
@@ -117,7 +121,10 @@ class Versions:
         return root
 
     def withdraw(self, datanet: int, digest: bytes) -> int:
-        """Withdraw consent for a row: versions to come leave it and its copies out; return how many rows."""
+        """Leave a row and its copies out of versions to come, as its contributor asked; return how many rows.
+
+        What contributors revoke on chain needs no asking: the mirror takes it over.
+        """
         return self._table.set_consent(datanet, digest, REVOKED)
 
     def _standing(self, datanet: int) -> list[StandingRow]:
@@ -135,12 +142,13 @@ class Versions:
             standing.append(StandingRow(row, text))
         return standing
 
-    def _curators(self, datanet: int) -> tuple[Labour, ...]:
+    def _reviews(self, datanet: int) -> list[tuple[int, int]]:
         decided: Counter[Address] = Counter()
         for contribution in self._table.contributions(datanet):
             if contribution.curator is not None:
                 decided[Address(contribution.curator)] += len(self._table.rows_of(contribution.id))
-        return curation_labour(decided)
+        shares = review_shares(decided)
+        return [(self._contracts.labour.review_of(datanet, account), ppm) for account, ppm in shares.items()]
 
     def _remember(self, manifest: Manifest, cid: Cid, root: bytes) -> None:
         self._table.put_version(

@@ -18,11 +18,11 @@ from protocol.types import Address, parse_address
 
 
 class ModelStatus(IntEnum):
-    """As the contract numbers them; only ACTIVE models are served."""
+    """As the contract numbers them; only LIVE models are served."""
 
     NONE = 0
-    ACTIVE = 1
-    PAUSED = 2
+    DRAFT = 1
+    LIVE = 2
     RETIRED = 3
 
 
@@ -86,9 +86,9 @@ class ModelContracts:
         _, _, fingerprint, tokenizer, metadata = found
         return BaseTerms(base_id, bytes(fingerprint), bytes(tokenizer), cid_from_binary(bytes(metadata)))
 
-    def register_model(self, terms: ModelTerms) -> int:
-        """Register a model as our account's; return its id."""
-        call = self._registry.functions.registerModel(_encode(terms))
+    def register_model(self, terms: ModelTerms, live: bool = True) -> int:
+        """Register a model as our account's, live or as a draft; return its id."""
+        call = self._registry.functions.registerModel(_encode(terms), live)
         return int(self._event(call, self._registry.events.ModelRegistered())["id"])
 
     def model_count(self) -> int:
@@ -103,13 +103,22 @@ class ModelContracts:
         """The model of this name; version 0 means the latest. ChainReverted where there is none."""
         return int(self._chain.call(self._registry.functions.modelByName(name, version)))
 
+    def price_at(self, model_id: int, time: int) -> Rates:
+        """The price of requests made at `time` (unix seconds)."""
+        _, *rates = self._chain.call(self._registry.functions.priceAt(model_id, time))
+        return Rates(*rates)
+
+    def licence(self, model_id: int) -> str:
+        """The licence that the model's Datanet had when the model was registered; empty for a bare base."""
+        return str(self._chain.call(self._registry.functions.licenceOf(model_id)))
+
     def set_price(self, model_id: int, rates: Rates) -> None:
         """Change the price of requests to come; the owner only."""
         prices = (rates.in_rate, rates.out_rate, rates.fixed)
         self._sender.send(self._registry.functions.setPrice(model_id, *prices))
 
     def set_status(self, model_id: int, status: ModelStatus) -> None:
-        """Pause, resume or retire a model; the owner only; retired is for ever."""
+        """Make a model live, a draft again, or retired; the owner only; retired is for ever."""
         self._sender.send(self._registry.functions.setStatus(model_id, int(status)))
 
     @property

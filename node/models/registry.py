@@ -87,6 +87,7 @@ class ModelRegistry:
         result: TrainingResult,
         rates: Rates,
         royalties: Sequence[tuple[int, int]] = (),
+        live: bool = True,
     ) -> RegisteredModel:
         """Register a trained adapter as our account's model. Raises BadBundle where no worker would serve it.
 
@@ -108,13 +109,13 @@ class ModelRegistry:
             tuple(royalties),
             result.min_span_tokens,
         )
-        return self.register(terms)
+        return self.register(terms, live)
 
-    def register(self, terms: ModelTerms) -> RegisteredModel:
-        """Register any model; a bare base has neither bundle nor Datanet."""
+    def register(self, terms: ModelTerms, live: bool = True) -> RegisteredModel:
+        """Register any model, live or as a draft; a bare base has neither bundle nor Datanet."""
         if parse_reference(terms.name)[1] != 0:
             raise InvalidInput("a model's own name holds no @", name=terms.name)
-        model = self._adopt(self._contracts.register_model(terms))
+        model = self._adopt(self._contracts.register_model(terms, live))
         log.info("model_registered", model=model.id, name=model.name, version=model.version)
         return model
 

@@ -1,6 +1,6 @@
 """Registered models as served ones: what the registry says of a model, joined with what its bundle holds.
 
-A model that this node cannot serve, because it is not active or because its bytes are not here, is not
+A model that this node cannot serve, because it is not live or because its bytes are not here, is not
 found; why is in the error. The registry decides the price anew at each request.
 """
 
@@ -34,8 +34,8 @@ class RegistryCatalog:
     def find(self, name: str) -> ServedModel:
         """The model by `name` or `name@version`, at its price now. Raises NotFound."""
         model = self._registry.find(name)
-        if model.status is not ModelStatus.ACTIVE:
-            raise NotFound("the model is not active", model=name, status=model.status.name.lower())
+        if model.status is not ModelStatus.LIVE:
+            raise NotFound("the model is not live", model=name, status=model.status.name.lower())
         bundle = self.bundle(model)
         terms = model.terms
         return ServedModel(

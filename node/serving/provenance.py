@@ -12,7 +12,7 @@ from node.serving.model import ServedModel
 from protocol.cid import cid_from_binary
 from protocol.types import split_version_key
 
-MANIFEST_FIELD = 5
+MANIFEST_FIELD = 7
 
 
 class ManifestNotPublished(IntegrityError):

@@ -144,11 +144,11 @@ class DatanetTable:
         return tuple(_row(row) for row in rows)
 
     def set_consent(self, datanet: int, digest: bytes, consent: str) -> int:
-        """Change the consent of every row with this digest; return how many there were."""
+        """Change the consent of every row with this digest; return how many had another one."""
         return self._database.execute(
-            "UPDATE contribution_rows SET consent = ? WHERE digest = ?"
+            "UPDATE contribution_rows SET consent = ? WHERE digest = ? AND consent != ?"
             " AND contribution IN (SELECT id FROM contributions WHERE datanet = ?)",
-            (consent, digest, datanet),
+            (consent, digest, consent, datanet),
         ).rowcount
 
     def put_version(self, version: StoredVersion) -> None:

@@ -22,16 +22,19 @@ from protocol.cid import parse_cid
 from protocol.hashing import from_hex
 from protocol.manifest import Row, decode_manifest
 from scripts.demo_stages.material import contributions
+from scripts.demo_stages.people import OPEN
 from scripts.demo_stages.world import World
 
 LICENCE = "CC-BY-4.0"
 CODE_SYSTEMS = {NAME: Icd10Cm()}
+CURATOR_STAKE = 100 * OPEN
 
 
 def run(world: World) -> dict[str, Any]:
     """Contributions, decisions and the first version; returns what the table shows."""
     contracts = DatanetContracts(world.chain, world.transactor("erin"))
     datanet = _create(world, contracts)
+    _stake(world)
     sent = {name: _send(world, datanet, name, rows) for name, rows in contributions(world.size).items()}
     reasons = _review(world, contracts, sent)
     published = _publish(world, contracts, datanet)
@@ -57,6 +60,28 @@ def _create(world: World, contracts: DatanetContracts) -> int:
         datanet = contracts.create("icd-10-cm-coding", NAME, False, LICENCE, metadata)
         world.console.say(f"   Erin opens Datanet {datanet}: ICD-10-CM coding, {LICENCE}")
     return 1
+
+
+def _stake(world: World) -> None:
+    """Deciding takes a stake of one's own: an overturned decision costs some of it."""
+    staking, token = world.chain.contract("NodeStaking"), world.chain.contract("OpenToken")
+    erin = world.chain.web3.to_checksum_address(world.people.address("erin"))
+    if world.chain.call(staking.functions.ownStake(erin)) >= CURATOR_STAKE:
+        return
+    transactor = world.transactor("erin")
+    transactor.send(token.functions.approve(staking.address, CURATOR_STAKE))
+    transactor.send(staking.functions.stake(erin, CURATOR_STAKE))
+    world.console.say(f"   Erin stakes {CURATOR_STAKE // OPEN} OPEN on herself, so that she may decide")
+
+
+def return_bonds(world: World) -> dict[str, Any]:
+    """Nobody appealed: each contributor closes their contribution, and its bond comes back."""
+    returned: dict[str, Any] = {}
+    for name in contributions(world.size):
+        contracts = DatanetContracts(world.chain, world.transactor(name))
+        returned[name] = world.contributions(contracts).settle_ripe()
+    world.console.say(f"   bonds back to {', '.join(name.capitalize() for name in returned)}")
+    return returned
 
 
 def _send(world: World, datanet: int, name: str, rows: Sequence[Row]) -> int:

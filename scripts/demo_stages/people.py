@@ -30,11 +30,11 @@ class Role:
 
 
 ROLES: Mapping[str, Role] = {
-    "alice": Role("specialist in diabetes codes"),
-    "bob": Role("specialist in codes of stroke sequelae, whose rows are gated"),
-    "carol": Role("copies Alice's rows with small edits"),
-    "dave": Role("sends noise"),
-    "erin": Role("curator of the Datanet"),
+    "alice": Role("specialist in diabetes codes", 10),
+    "bob": Role("specialist in codes of stroke sequelae, whose rows are gated", 10),
+    "carol": Role("copies Alice's rows with small edits", 10),
+    "dave": Role("sends noise", 10),
+    "erin": Role("curator of the Datanet", 200),
     "frank": Role("trains and owns the model", 10),
     "olga": Role("node operator", 5_000),
     "sam": Role("stakes on Olga's node", 2_000),

@@ -101,6 +101,7 @@ async def _stages(world: World) -> dict[str, Any]:
     seventh = await world.once("settlement", lambda: money.settle(world), every_run=True)
     say(8, "rewards", "the final root becomes claims")
     eighth = await world.once("rewards", lambda: asyncio.to_thread(money.claim_all, world), every_run=True)
+    await world.once("bonds", lambda: asyncio.to_thread(datanet.return_bonds, world))
     say(9, "governance", "a vote becomes a parameter that the running node obeys")
     ninth = await world.once("governance", lambda: votes.govern(world), every_run=True)
     world.journal.record("run", world.run + 1)

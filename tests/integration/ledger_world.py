@@ -37,6 +37,7 @@ from protocol.manifest import (
     encode_manifest,
     encode_row,
     manifest_root,
+    rows_root,
 )
 from protocol.receipt import Channel, Receipt, Voucher, channel_id, receipts_sum_root, solidity_tuple
 from protocol.types import Address, version_key
@@ -144,7 +145,12 @@ class LedgerWorld:
         self.send(
             "curator",
             datanets.functions.publishVersion(
-                1, 0, manifest_root(manifest, keccak), ROWS, cid_of_raw(encode_manifest(manifest)).binary
+                1,
+                0,
+                manifest_root(manifest, keccak),
+                rows_root(manifest, keccak),
+                ROWS,
+                cid_of_raw(encode_manifest(manifest)).binary,
             ),
         )
         fingerprint, tokenizer = bytes.fromhex(FINGERPRINT[2:]), bytes.fromhex(TOKENIZER[2:])
@@ -154,7 +160,7 @@ class LedgerWorld:
         terms = (
             MODEL, 1, key, bundle.binary, b"\5" * 32, index.digest, IN_RATE, OUT_RATE, FIXED, [], [], 3,
         )  # fmt: skip
-        self.send("owner", models.functions.registerModel(terms))
+        self.send("owner", models.functions.registerModel(terms, True))
         return manifest, ServedModel(
             name=MODEL,
             model_id=1,

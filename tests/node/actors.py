@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -27,7 +27,7 @@ from node.store.datanet import DatanetTable
 from node.store.transactions import TransactionStore
 from protocol.cid import cid_of_raw
 from protocol.types import Address, parse_address
-from scripts.deployment_plan import Web3Deployer
+from scripts.deployment_plan import DEVNET, OPEN, deploy_with_web3
 
 ACTORS = ("contributor", "curator", "copier", "noisemaker", "publisher", "stranger")
 CODE_SYSTEMS = {"icd-10-cm": Icd10Cm()}
@@ -36,7 +36,7 @@ METADATA = cid_of_raw(b"a description of the Datanet")
 
 @dataclass(frozen=True)
 class World:
-    """One chain with the contracts of stages 1 and 3."""
+    """One chain with all contracts; its actors hold OPEN, and its curator the stake that deciding takes."""
 
     chain: Chain
 
@@ -71,7 +71,7 @@ class DatanetNode:
 
 @contextmanager
 def running_world() -> Iterator[World]:
-    """A fresh chain in a child process, with the registries deployed from the committed artifacts."""
+    """A fresh chain in a child process, with the suite deployed from the committed artifacts."""
     command = [sys.executable, "-W", "ignore", "-m", "node.chain.embedded", "--port", "0"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
@@ -85,16 +85,24 @@ def running_world() -> Iterator[World]:
 
 
 def _deployed(url: str) -> Chain:
-    chain = connect(url, wait_seconds=20)
-    deployer = Web3Deployer(chain.web3, Account.from_key(devnet_accounts()[9].key.to_bytes()))
-    registry = deployer.deploy("DatanetRegistry")
-    contracts = {
-        "DatanetRegistry": registry,
-        "ContributionLedger": deployer.deploy("ContributionLedger", registry),
-        "ModelRegistry": deployer.deploy("ModelRegistry", registry),
-    }
-    addresses = {name: parse_address(address) for name, address in contracts.items()}
-    return connect(url, Deployment(chain.chain_id, 1, 0, addresses, {}))
+    bare = connect(url, wait_seconds=20)
+    accounts = devnet_accounts()
+    addresses = [Account.from_key(account.key.to_bytes()).address for account in accounts]
+    settings = replace(DEVNET, allocations=dict.fromkeys(addresses[: len(ACTORS)], 10_000 * OPEN))
+    record = deploy_with_web3(bare.web3, Account.from_key(accounts[9].key.to_bytes()), settings)
+    contracts = {name: parse_address(address) for name, address in record["contracts"].items()}
+    deployment = Deployment(bare.chain_id, record["block"], record["genesis"], contracts, {})
+    chain = connect(url, deployment)
+    token, staking = chain.contract("OpenToken"), chain.contract("NodeStaking")
+    curator = Transactor(
+        chain,
+        Account.from_key(accounts[ACTORS.index("curator")].key.to_bytes()),
+        TransactionStore(open_database(":memory:")),
+        SendPolicy(poll=0.001),
+    )
+    curator.send(token.functions.approve(staking.address, 1_000 * OPEN))
+    curator.send(staking.functions.stake(addresses[ACTORS.index("curator")], 1_000 * OPEN))
+    return chain
 
 
 def start_node(world: World, actor: str, path: Path | str = ":memory:") -> DatanetNode:

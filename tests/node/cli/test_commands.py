@@ -98,11 +98,11 @@ def test_a_models_status_is_told_in_words(online: Terminal) -> None:
     registry.functions.registerBase(b"\x0f" * 32, b"\x0e" * 32, BUNDLE.binary).transact(owner)
     base = registry.functions.baseIdOf(b"\x0f" * 32).call()
     terms = ("coder", base, 0, BUNDLE.binary, b"\x01" * 32, b"\x02" * 32, 1, 2, 3, [], [], 8)
-    registry.functions.registerModel(terms).transact(owner)
+    registry.functions.registerModel(terms, True).transact(owner)
     (listed,) = online.json("model", "list")
-    assert (listed["name"], listed["owner"], listed["status"]) == ("coder", OPERATOR, "active")
-    registry.functions.setStatus(listed["id"], ModelStatus.PAUSED).transact(owner)
-    assert online.json("model", "show", str(listed["id"]))["status"] == "paused"
+    assert (listed["name"], listed["owner"], listed["status"]) == ("coder", OPERATOR, "live")
+    registry.functions.setStatus(listed["id"], ModelStatus.DRAFT).transact(owner)
+    assert online.json("model", "show", str(listed["id"]))["status"] == "draft"
 
 
 def test_the_chain_shows_its_contracts(online: Terminal) -> None:

@@ -1,6 +1,7 @@
 """From decisions to an immutable version on a real chain, and what never gets into one."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from benchmarks.near_duplicates import add_filler, replace_word
 from node.chain.keccak import keccak
 from node.datanet.curation import Reason, Verdict
 from node.datanet.icd10 import Icd10Cm, descriptions_of, row_of, select_codes
-from node.datanet.manifests import StandingRow, build_manifest, check_manifest, curation_labour
+from node.datanet.manifests import StandingRow, build_manifest, check_manifest, review_shares
 from node.errors import ChainReverted, Conflict, IntegrityError, InvalidInput
 from node.store.datanet import StoredRow
 from protocol.cid import cid_of_raw
@@ -50,7 +51,7 @@ def test_the_whole_stage_from_rows_to_a_version_that_others_can_check(
     assert on_chain.content_root == manifest_root(published.manifest, keccak) == published.root
     assert on_chain.manifest == published.cid and on_chain.row_count == 30
     assert coverage(published.manifest) == {contributor.address: TOTAL_PPM}
-    assert published.manifest.labour == (Labour("curation", curator.address, TOTAL_PPM),)
+    assert published.manifest.labour == (Labour("review", curator.address, TOTAL_PPM),)
     send_blobs(curator, copier)
     assert copier.versions.load(datanet, 1).manifest == published.manifest
     plain = list(copier.vault.plaintext_rows(published.manifest))
@@ -149,7 +150,8 @@ def test_a_manifest_that_is_not_the_one_on_chain_is_refused(
     published = curator.versions.publish(datanet)
     on_chain = curator.contracts.version(datanet, 1)
     data = encode_manifest(published.manifest)
-    assert check_manifest(data, on_chain) == published.manifest
+    labour = published.manifest.labour
+    assert check_manifest(data, on_chain, labour) == published.manifest
     digest = published.manifest.rows[0].digest.encode()
     for false in (
         data.replace(digest, b"0x" + b"0" * 64),
@@ -158,7 +160,11 @@ def test_a_manifest_that_is_not_the_one_on_chain_is_refused(
         b"",
     ):
         with pytest.raises(IntegrityError):
-            check_manifest(false, on_chain)
+            check_manifest(false, on_chain, labour)
+    with pytest.raises(IntegrityError, match="labour"):
+        check_manifest(data, on_chain, ())
+    with pytest.raises(IntegrityError, match="not the one on chain"):
+        check_manifest(data, replace(on_chain, rows_root=bytes(32)), labour)
 
 
 def test_token_chunks_are_registered_once_and_never_changed(
@@ -219,9 +225,9 @@ def test_the_manifest_depends_on_the_rows_and_not_on_their_order(picks, order: r
 @settings(max_examples=50, deadline=None)
 def test_labour_shares_make_a_whole(counts: dict[Address, int]) -> None:
     """SPEC 1.18"""
-    labour = curation_labour(counts)
-    assert sum(item.ppm for item in labour) == (TOTAL_PPM if any(counts.values()) else 0)
-    assert {item.account for item in labour} <= {account for account, rows in counts.items() if rows}
+    shares = review_shares(counts)
+    assert sum(shares.values()) == (TOTAL_PPM if any(counts.values()) else 0)
+    assert set(shares) <= {account for account, rows in counts.items() if rows}
 
 
 @pytest.mark.parametrize(

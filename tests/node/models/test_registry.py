@@ -62,7 +62,7 @@ def test_a_trained_adapter_becomes_a_model_with_its_terms(registry: ModelRegistr
     assert registry.register_base(FINGERPRINT, TOKENIZER, METADATA) == base_id
     model = registry.register_trained("icd-10-coder", 0, result, RATES)
     assert model.terms.bundle == result.bundle.cid and model.terms.rates == RATES
-    assert model.terms.index_digest == result.index_digest and model.status is ModelStatus.ACTIVE
+    assert model.terms.index_digest == result.index_digest and model.status is ModelStatus.LIVE
     assert registry.find("icd-10-coder") == model == registry.models()[-1]
 
 
@@ -96,9 +96,9 @@ def test_the_price_is_the_one_that_holds_now(
     before = registry.register(bare("priced", base_id))
     owner = ModelContracts(world.chain, world.transactor("publisher", database))
     owner.set_price(before.id, Rates(5, 6, 7))
-    owner.set_status(before.id, ModelStatus.PAUSED)
+    owner.set_status(before.id, ModelStatus.DRAFT)
     after = registry.find("priced")
-    assert after.terms.rates == Rates(5, 6, 7) and after.status is ModelStatus.PAUSED
+    assert after.terms.rates == Rates(5, 6, 7) and after.status is ModelStatus.DRAFT
     stranger = ModelContracts(world.chain, world.transactor("stranger", database))
     with pytest.raises(ChainReverted, match="NotOwner"):
         stranger.set_price(before.id, RATES)

@@ -94,9 +94,9 @@ def test_the_price_is_read_at_each_request(shop: Shop) -> None:
 def test_what_cannot_be_served_is_neither_found_nor_listed(shop: Shop, world: World) -> None:
     """SPEC 4.77"""
     paused = shop.registry.register(shop.bare("paused"))
-    shop.contracts.set_status(paused.id, ModelStatus.PAUSED)
+    shop.contracts.set_status(paused.id, ModelStatus.DRAFT)
     shop.registry.refresh()
-    with pytest.raises(NotFound, match="not active"):
+    with pytest.raises(NotFound, match="not live"):
         shop.catalog.find("paused")
     shop.registry.register_trained("elsewhere", 0, shop.trained(), RATES)
     other = Shop(world, open_database(":memory:"))
