@@ -11,10 +11,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from brownie import accounts, chain, network, project
+from brownie import accounts, chain, network, project, web3
+from brownie.network.transaction import TransactionReceipt
 from eth_account import Account
 
-from scripts.deployment_plan import deploy_suite, deployment_record, load_settings, settled
+from scripts.deployment_plan import Settings, deploy_suite, deployment_record, load_settings, settled
 
 
 class BrownieDeployer:
@@ -35,7 +36,13 @@ class BrownieDeployer:
 
     def deploy(self, name: str, *arguments: Any) -> str:
         """Creates the contract."""
-        return str(self._contracts[name].deploy(*arguments, {"from": self._account}).address)
+        # Brownie calls a transaction dropped where an endpoint shows its nonce before the transaction.
+        created = self._contracts[name].deploy(*arguments, {"from": self._account, "required_confs": 0})
+        digest = created.txid if isinstance(created, TransactionReceipt) else created.tx.txid
+        mined = web3.eth.wait_for_transaction_receipt(digest, timeout=120)
+        if mined["status"] != 1:
+            raise RuntimeError(f"the creation of {name} reverted in {digest}")
+        return str(mined["contractAddress"])
 
     def transfer(self, token: str, recipient: str, amount: int) -> None:
         """Sends OPEN."""
@@ -55,12 +62,18 @@ def deployer_account() -> Any:
     return accounts[0]
 
 
+def deploy_with_brownie(account: Any, settings: Settings) -> dict[str, Any]:
+    """Deploys the suite from a Brownie account; returns the deployment record."""
+    deployer = BrownieDeployer(account)
+    fixed = settled(deployer, settings)
+    first_block = chain.height + 1
+    return deployment_record(deploy_suite(deployer, fixed), fixed, chain.id, first_block)
+
+
 def main() -> None:
     named = os.environ.get("OPENLEDGER_SETTINGS")
-    deployer = BrownieDeployer(deployer_account())
-    settings = settled(deployer, load_settings(Path(named) if named else None))
-    first_block = chain.height + 1
-    record = deployment_record(deploy_suite(deployer, settings), settings, chain.id, first_block)
+    settings = load_settings(Path(named) if named else None)
+    record = deploy_with_brownie(deployer_account(), settings)
     text = json.dumps(record, indent=1) + "\n"
     out = os.environ.get("OPENLEDGER_DEPLOYMENT_OUT")
     if out:

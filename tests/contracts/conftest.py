@@ -1,17 +1,29 @@
 """One deployment for the whole run; every test starts from it and leaves no trace."""
 
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from web3 import Web3
 
-from scripts.deployment_plan import OPEN
+from scripts.deployment_plan import OPEN, Settings
 from tests.contracts.epochs import Ledger
 from tests.contracts.world import World, rewound
 
 
 @pytest.fixture(scope="session")
 def deployed() -> World:
-    return World()
+    """On Brownie's network and by Brownie's deployment where `brownie test` runs us."""
+    brownie = sys.modules.get("brownie")
+    if brownie is None or not brownie.network.is_connected():
+        return World()
+    from scripts.deploy import deploy_with_brownie
+
+    def deploy(_: Web3, deployer: str, settings: Settings) -> dict[str, Any]:
+        return deploy_with_brownie(brownie.accounts.at(deployer, force=True), settings)
+
+    return World(url=brownie.web3.provider.endpoint_uri, deploy=deploy)
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from protocol.parameters import BURN_ACCOUNT
 from protocol.receipt import solidity_tuple
 from scripts.deployment_plan import OPEN
+from tests.contracts.chains import InProcess
 from tests.contracts.channel import DELAY, open_channel
 from tests.contracts.datanets import create, decide, ensure_stake, publish, submit
 from tests.contracts.epochs import Ledger
@@ -49,6 +52,8 @@ def voucher_in_batch(world: World) -> int:
 
 def test_gas_is_as_recorded(world: World, ledger: Ledger) -> None:
     """SPEC 9.33: the gas of the main flow's functions is on record, and changes only with the record."""
+    if not isinstance(world.chain, InProcess):
+        pytest.skip("the record is of py-evm: a byte more or less in a signature is twelve gas")
     world.gas.clear()
     main_flow(world, ledger)
     batched = voucher_in_batch(world)

@@ -1,8 +1,10 @@
-"""The deployed suite on an in-process py-evm chain, and the actors who use it.
+"""The deployed suite on a test chain, and the actors who use it.
 
-Contracts come from the committed artifacts by the same plan as any deployment. Time is the test's: a block
-has the time it is given, else one second more than its parent. Signatures are made by the node's own signer
-over digests of `protocol`, so that each accepted one is also a check of the two against each other.
+Under pytest the chain is py-evm in this process and contracts come from the committed artifacts; under
+`brownie test` it is the anvil that Brownie launched, and Brownie deploys them; the plan is the same. Time is
+the test's: a block has the time it is given, else one second more than its parent. Signatures are made by
+the node's own signer over digests of `protocol`, so that each accepted one is also a check of the two against
+each other.
 """
 
 import ast
@@ -12,12 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
 from eth_utils.address import to_checksum_address
-from web3 import EthereumTesterProvider, Web3
+from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
+from web3.exceptions import ContractLogicError
 from web3.logs import DISCARD
 
 from node.chain.deployment import load_artifact
@@ -27,10 +29,12 @@ from node.chain.signer import Signer, authorization_digest, signer_of, staking_d
 from protocol.eip712 import Domain, channels_domain, receipts_domain
 from protocol.types import Address
 from scripts.deployment_plan import DEVNET, OPEN, Settings, deploy_with_web3
+from tests.contracts.chains import Anvil, Chain, InProcess
 
 BIRTH = 2_000_000_000  # later than the wall clock, which py-evm would otherwise follow
 GAS = 8_000_000
-ETHER = 10**18
+REFUSALS = (TransactionFailed, ContractLogicError)
+Deploy = Callable[[Web3, str, Settings], dict[str, Any]]
 ACTORS = (
     "deployer",
     "payer",
@@ -73,24 +77,15 @@ def key_of(name: str) -> bytes:
 class World:
     """One chain, one deployment. `gas` keeps the largest gas seen by (contract, function)."""
 
-    def __init__(self, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self, settings: Settings = SETTINGS, url: str | None = None, deploy: Deploy = deploy_with_web3
+    ) -> None:
         self.signers: dict[str, Signer] = {name: signer_of(key_of(name)) for name in ACTORS}
-        state = {
-            bytes.fromhex(signer.address[2:]): {
-                "balance": 10**9 * ETHER,
-                "nonce": 0,
-                "code": b"",
-                "storage": {},
-            }
-            for signer in self.signers.values()
-        }
-        parameters = PyEVMBackend.generate_genesis_params({"timestamp": BIRTH - 20, "gas_limit": 60_000_000})
-        self.tester = EthereumTester(PyEVMBackend(genesis_parameters=parameters, genesis_state=state))
-        for name in ACTORS:
-            self.tester.add_account("0x" + key_of(name).hex())
-        self.web3 = Web3(EthereumTesterProvider(self.tester))
+        keys = {signer.address: key_of(name) for name, signer in self.signers.items()}
+        self.chain: Chain = InProcess(keys, BIRTH - 20) if url is None else Anvil(url, keys, BIRTH - 20)
+        self.web3 = self.chain.web3
         self.web3.eth.default_account = self.address("deployer")  # py-evm makes even a caller hold gas money
-        self.record = deploy_with_web3(self.web3, self.address("deployer"), settings)
+        self.record = deploy(self.web3, self.address("deployer"), settings)
         self.settings = settings
         self.gas: dict[tuple[str, str], int] = {}
         self.pass_to(BIRTH)
@@ -152,7 +147,7 @@ class World:
     def pass_to(self, time: int) -> None:
         """Mines an empty block of that time."""
         self._set_next(time)
-        self.tester.mine_block()
+        self.chain.mine()
         assert self.now == time
 
     def send(self, call: ContractFunction, sender: str, at: int | None = None) -> Mined:
@@ -161,7 +156,7 @@ class World:
             self._set_next(at)
         source = {"from": self.address(sender), "gas": GAS}
         digest = call.transact(source)
-        receipt = self.web3.eth.get_transaction_receipt(digest)
+        receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=30, poll_latency=0.005)
         time = int(self.web3.eth.get_block(receipt["blockNumber"])["timestamp"])
         assert at is None or time == at
         if receipt["status"] == 0:
@@ -174,7 +169,7 @@ class World:
         """The answer in the head's state and time. Raises Reverted."""
         try:
             return call.call({"from": self.address(sender)})
-        except TransactionFailed as error:
+        except REFUSALS as error:
             raise _decoded(error) from None
 
     def events(self, mined: Mined, contract: Contract, name: str) -> list[dict[str, Any]]:
@@ -224,14 +219,13 @@ class World:
 
     def _set_next(self, time: int) -> None:
         assert time > self.now, f"block time {time} is not after {self.now}"
-        chain = self.tester.backend.chain
-        chain.header = chain.header.copy(timestamp=time)
+        self.chain.set_next(time)
 
     def _raise_reason(self, call: ContractFunction, source: dict[str, Any]) -> None:
         # A reverted transaction changed nothing, so the head gives it the same state and the same time again.
         try:
             call.call({"from": source["from"]})
-        except TransactionFailed as error:
+        except REFUSALS as error:
             raise _decoded(error) from None
         raise AssertionError(f"{call.fn_name} reverted in its transaction and not in a call; out of gas?")
 
@@ -240,7 +234,11 @@ class World:
         return known.get(address.lower(), address)
 
 
-def _decoded(error: TransactionFailed) -> Reverted:
+def _decoded(error: Exception) -> Reverted:
+    if isinstance(error, ContractLogicError):
+        data = error.data if isinstance(error.data, str) else ""
+        found = decode_revert(bytes.fromhex(data.removeprefix("0x")), packaged_shapes())
+        return Reverted(found.name, tuple(found.values))
     text = str(error.args[0]).removeprefix("execution reverted: ")
     if not text.startswith("b'") and not text.startswith('b"'):
         return Reverted(text, ())
@@ -277,8 +275,8 @@ def attempt(action: Callable[[], Mined]) -> tuple[Mined | None, str]:
 @contextmanager
 def rewound(world: World) -> Iterator[World]:
     """What the block does to the chain is undone afterwards: hypothesis runs many examples in one test."""
-    snapshot = world.tester.take_snapshot()
+    mark = world.chain.snapshot()
     try:
         yield world
     finally:
-        world.tester.revert_to_snapshot(snapshot)
+        world.chain.revert(mark)
