@@ -11,10 +11,10 @@ export ETH_HASH_BACKEND ?= pysha3
 demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
 demo demo-anvil: export OMP_WAIT_POLICY = passive
 
-.PHONY: help setup demo demo-anvil test test-full check fmt lint types layers drift vectors artifacts lock bench clean
+.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage check fmt lint types layers drift vectors artifacts lock bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 setup: ## install what everything needs, inside this folder
 	@scripts/setup.sh python node base
@@ -32,6 +32,12 @@ test: ## install what the tests need and run the fast tier
 test-full: ## the fast tier and the long tests
 	@scripts/setup.sh python node base browser
 	@$(PYTEST) $(COVER) tests
+
+contracts: setup ## the contract tests through `brownie test`, on anvil
+	@$(PY) scripts/brownie_run.py test tests/contracts --ignore=tests/contracts/test_brownie.py -W ignore
+
+contracts-coverage: setup ## statement and branch coverage of the contracts by their tests
+	@$(PY) scripts/contract_coverage.py
 
 check: setup lint types layers drift ## formatting, lint, types, layers, drift of generated files
 

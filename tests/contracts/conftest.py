@@ -1,15 +1,33 @@
 """One deployment for the whole run; every test starts from it and leaves no trace."""
 
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from web3 import Web3
 
+from scripts import deployment_plan
 from scripts.deployment_plan import OPEN, Settings
+from tests.contracts.coverage import Coverage, watch
 from tests.contracts.epochs import Ledger
 from tests.contracts.world import World, rewound
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watched() -> Iterator[None]:
+    """Counts what the contracts run where scripts/contract_coverage.py asks for it."""
+    folder = os.environ.get("OPENLEDGER_CONTRACT_COVERAGE")
+    if folder is None:
+        yield
+        return
+    deployment_plan.ARTIFACTS = Path(folder)
+    coverage = Coverage.load(Path(folder))
+    watch(coverage)
+    yield
+    coverage.save(Path(os.environ["OPENLEDGER_COVERAGE_HITS"]))
 
 
 @pytest.fixture(scope="session")
