@@ -165,10 +165,10 @@ class World:
         self.gas[name] = max(self.gas.get(name, 0), receipt["gasUsed"])
         return Mined(receipt["gasUsed"], time, receipt)
 
-    def call(self, call: ContractFunction, sender: str = "stranger") -> Any:
+    def call(self, call: ContractFunction, sender: str = "stranger", gas: int = GAS) -> Any:
         """The answer in the head's state and time. Raises Reverted."""
         try:
-            return call.call({"from": self.address(sender)})
+            return call.call({"from": self.address(sender), "gas": gas})
         except REFUSALS as error:
             raise _decoded(error) from None
 
