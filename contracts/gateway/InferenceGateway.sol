@@ -180,8 +180,9 @@ contract InferenceGateway is IInferenceGateway, ReentrancyGuardTransient {
         uint256 limit = parameters.value(KEY_MAX_CALLBACK_GAS);
         require(callbackGas <= limit, InferenceGatewayCallbackGasTooHigh(callbackGas, limit));
         require(staking.isRegistered(node), InferenceGatewayUnknownNode(node));
-        (, IModelRegistry.Status status,,) = models.getModel(modelId);
-        require(status == IModelRegistry.Status.Live, InferenceGatewayModelNotLive(modelId));
+        require(
+            models.statusOf(modelId) == IModelRegistry.Status.Live, InferenceGatewayModelNotLive(modelId)
+        );
     }
 
     function _pending(bytes32 id) private view returns (Request memory asked) {

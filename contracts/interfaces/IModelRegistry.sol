@@ -103,6 +103,9 @@ interface IModelRegistry {
     /// @notice The id of a fingerprint's base model, 0 when there is none.
     function baseIdOf(bytes32 fingerprint) external view returns (uint256);
 
+    /// @notice A model's status alone. Reverts for an unknown id.
+    function statusOf(uint256 id) external view returns (Status);
+
     /// @notice The price of requests made at `time`. Reverts for a time before the model was registered.
     function priceAt(uint256 id, uint64 time) external view returns (Price memory);
 

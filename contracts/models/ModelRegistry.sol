@@ -114,6 +114,11 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    function statusOf(uint256 id) external view returns (Status) {
+        return _known(id).status;
+    }
+
+    /// @inheritdoc IModelRegistry
     function priceAt(uint256 id, uint64 time) external view returns (Price memory) {
         Price[] storage prices = _known(id).prices;
         require(prices[0].since <= time, ModelRegistryNoPriceAt(id, time, prices[0].since));
