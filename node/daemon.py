@@ -247,7 +247,6 @@ def _settlement_times(chain: Chain) -> Clock:
     return Clock(
         genesis=functions.genesis().call(),
         length=functions.epochLength().call(),
-        challenge_window=functions.challengeWindow().call(),
     )
 
 

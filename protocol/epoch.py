@@ -2,8 +2,8 @@
 
 A node states its lines (earner, request, amount) for what its channels moved to it in the epoch. The
 commitment sums them by (earner, node), adds them to what each account had earned before, and commits
-receipts, entries and the cumulative amounts in three sum trees. Nothing but the statements decides its
-bytes.
+entries and cumulative amounts in two sum trees; the receipts' roots are on chain with each statement. Nothing
+but the statements decides its bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,13 +61,11 @@ class Commitment:
     """What is posted for an epoch, with all that its proofs need; `total` sums the cumulative amounts."""
 
     epoch: int
-    receipts_root: SumRoot
     entry_root: SumRoot
     cum_root: SumRoot
     cumulative: tuple[tuple[Address, int], ...]
     total: int
     entries: tuple[EarnerEntry, ...]
-    receipts: tuple[SumLeaf, ...]
 
 
 def epoch_of(t: int, genesis: int, length: int) -> EpochNumber:
@@ -99,29 +97,25 @@ def build_commitment(
     _check_statements(epoch, ordered)
     entries = _entries(ordered)
     cumulative = _add(previous, entries)
-    receipts = tuple(receipt_leaf(receipt, keccak) for one in ordered for receipt in one.receipts)
-    return commitment_of(epoch, receipts, entries, cumulative, keccak)
+    return commitment_of(epoch, entries, cumulative, keccak)
 
 
 def commitment_of(
     epoch: int,
-    receipts: tuple[SumLeaf, ...],
     entries: tuple[EarnerEntry, ...],
     cumulative: tuple[tuple[Address, int], ...],
     keccak: Keccak,
 ) -> Commitment:
-    """A commitment from the leaves of its three trees; SettlementError when they are out of order."""
+    """A commitment from the leaves of its two trees; SettlementError when they are out of order."""
     _check_ascending([account for account, _ in cumulative])
     _check_ascending([f"{entry.earner} {entry.node}" for entry in entries])
     return Commitment(
         epoch=epoch,
-        receipts_root=sum_root(receipts, keccak),
         entry_root=sum_root([entry_leaf(entry, keccak) for entry in entries], keccak),
         cum_root=sum_root([cumulative_leaf(account, amount) for account, amount in cumulative], keccak),
         cumulative=cumulative,
         total=sum(amount for _, amount in cumulative),
         entries=entries,
-        receipts=receipts,
     )
 
 
@@ -145,12 +139,12 @@ def claim_proof(commitment: Commitment, account: Address, keccak: Keccak) -> Sum
     return prove_sum(leaves, place, keccak)
 
 
-def receipt_proof(commitment: Commitment, receipt: Receipt, keccak: Keccak) -> SumProof:
-    """Proof of the receipt under the commitment's receipts_root; SettlementError where it is not in it."""
-    leaf = receipt_leaf(receipt, keccak)
-    if leaf not in commitment.receipts:
-        raise SettlementError(f"receipt {leaf.key.hex()} is not in epoch {commitment.epoch}")
-    return prove_sum(commitment.receipts, commitment.receipts.index(leaf), keccak)
+def receipt_proof(statement: Statement, receipt: Receipt, keccak: Keccak) -> SumProof:
+    """Proof of the receipt under the statement's receipts root; SettlementError where it is not in it."""
+    if receipt not in statement.receipts:
+        raise SettlementError(f"receipt {receipt.request_id.hex()} is not stated in epoch {statement.epoch}")
+    leaves = [receipt_leaf(one, keccak) for one in statement.receipts]
+    return prove_sum(leaves, statement.receipts.index(receipt), keccak)
 
 
 def _check_ascending(keys: Sequence[str]) -> None:

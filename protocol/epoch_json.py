@@ -12,7 +12,7 @@ from protocol.hashing import MAX_WORD, Keccak, to_hex
 from protocol.lane_lists import LaneLists
 from protocol.receipt import receipt_from_json, receipt_to_json
 from protocol.rewards import Line
-from protocol.sumtree import SumLeaf, SumRoot
+from protocol.sumtree import SumRoot
 from protocol.types import MAX_UINT32, MAX_UINT64, MAX_WEI, TOTAL_PPM
 
 FORMAT = 1
@@ -56,7 +56,7 @@ def decode_statement(data: bytes) -> Statement:
 
 
 def encode_commitment(commitment: Commitment) -> bytes:
-    """Canonical JSON of the leaves of the commitment's three trees; the roots follow from them."""
+    """Canonical JSON of the leaves of the commitment's two trees; the roots follow from them."""
     return canonical_json(
         {
             "v": FORMAT,
@@ -67,9 +67,6 @@ def encode_commitment(commitment: Commitment) -> bytes:
             "entries": [
                 {"earner": entry.earner, "node": entry.node, "amount": str(entry.amount)}
                 for entry in commitment.entries
-            ],
-            "receipts": [
-                {"hash": to_hex(leaf.key), "price": str(leaf.amount)} for leaf in commitment.receipts
             ],
         }
     )
@@ -88,12 +85,8 @@ def decode_commitment(data: bytes, keccak: Keccak) -> Commitment:
         EarnerEntry(item.address("earner"), item.address("node"), item.decimal("amount", MAX_WEI))
         for item in fields.objects("entries", MAX_ITEMS)
     )
-    receipts = tuple(
-        SumLeaf(item.hexadecimal("hash", 32), item.decimal("price", MAX_WEI))
-        for item in fields.objects("receipts", MAX_ITEMS)
-    )
     fields.done()
-    commitment = commitment_of(epoch, receipts, entries, cumulative, keccak)
+    commitment = commitment_of(epoch, entries, cumulative, keccak)
     if encode_commitment(commitment) != data:
         raise SettlementError(f"commitment data of epoch {epoch} is not canonical JSON")
     return commitment

@@ -42,6 +42,7 @@ class Settings:
 
     genesis: int | None = None  # start of epoch 0; None takes the chain's time at deployment
     epoch_length: int = DAY
+    abandoned_after: int = 180 * DAY  # from then on an epoch's unstated money is swept to the treasury
     challenge_window: int = 3 * DAY
     response_window: int = DAY
     committee_window: int = 3 * DAY
@@ -74,6 +75,7 @@ class Settings:
 
 DEVNET = Settings(
     epoch_length=60,
+    abandoned_after=3_600,
     challenge_window=60,
     response_window=30,
     committee_window=60,
@@ -218,7 +220,7 @@ def constructor_arguments(
             at["ProtocolParameters"],
             (at["RewardDistributor"], deployed(at, SLASHERS), deployed(at, LOCKERS)),
         ),
-        "EpochSettlement": (settlement_links(at), (s.genesis, s.epoch_length)),
+        "EpochSettlement": (settlement_links(at), (s.genesis, s.epoch_length, s.abandoned_after)),
         "RewardDistributor": (at["OpenToken"], at["EpochSettlement"], at["NodeStaking"]),
         "PaymentChannels": (
             at["OpenToken"],
@@ -243,7 +245,7 @@ def constructor_arguments(
 def settlement_links(at: Mapping[str, str]) -> tuple[Any, ...]:
     """IEpochSettlement.Links."""
     gateway = at.get("InferenceGateway", "0x" + "00" * 20)
-    named = (at["NodeStaking"], at["ProtocolParameters"], at["Guardian"])
+    named = (at["NodeStaking"], at["ProtocolParameters"], at["Guardian"], at["RewardDistributor"])
     return (at["PaymentChannels"], gateway, *named, deployed(at, JUDGES), deployed(at, HOLDERS))
 
 

@@ -225,12 +225,11 @@ def epoch() -> Case:
 
 
 def _epoch_case(commitment: Commitment, statements: Sequence[Statement], previous_total: int) -> Case:
-    receipts = [receipt for one in sorted(statements, key=lambda one: one.node) for receipt in one.receipts]
+    stated = [(one, receipt) for one in sorted(statements, key=_by_node) for receipt in one.receipts]
     return {
         "epoch": commitment.epoch,
         "previousTotal": str(previous_total),
         "total": str(commitment.total),
-        "receiptsRoot": root_to_json(commitment.receipts_root),
         "entryRoot": root_to_json(commitment.entry_root),
         "cumRoot": root_to_json(commitment.cum_root),
         "statements": [_statement_case(statement) for statement in statements],
@@ -250,11 +249,15 @@ def _epoch_case(commitment: Commitment, statements: Sequence[Statement], previou
             {
                 "receipt": receipt_to_json(receipt),
                 **leaf_json(receipt_leaf(receipt, keccak)),
-                "proof": proof_json(receipt_proof(commitment, receipt, keccak)),
+                "proof": proof_json(receipt_proof(statement, receipt, keccak)),
             }
-            for receipt in receipts
+            for statement, receipt in stated
         ],
     }
+
+
+def _by_node(statement: Statement) -> str:
+    return statement.node
 
 
 def _statement_case(statement: Statement) -> Case:

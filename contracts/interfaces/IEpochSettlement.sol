@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {IGuardian} from "./IGuardian.sol";
 import {INodeStaking} from "./INodeStaking.sol";
 import {IProtocolParameters} from "./IProtocolParameters.sol";
+import {IRewardDistributor} from "./IRewardDistributor.sol";
 import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 import {Receipt} from "../libraries/ReceiptHash.sol";
 
@@ -19,14 +20,16 @@ interface IEpochSettlement {
         INodeStaking staking;
         IProtocolParameters parameters;
         IGuardian guardian;
+        IRewardDistributor distributor;
         address[] judges;
         address[] holders;
     }
 
-    /// @dev In seconds.
+    /// @dev In seconds. `abandonedAfter` is how long after an epoch's grace its unstated funds stay their node's.
     struct Settings {
         uint64 genesis;
         uint64 epochLength;
+        uint64 abandonedAfter;
     }
 
     struct Statement {
@@ -60,6 +63,7 @@ interface IEpochSettlement {
 
     event EpochFunded(uint64 indexed epoch, address indexed node, uint128 amount);
     event FundsRolledOver(uint64 indexed fromEpoch, uint64 indexed toEpoch, address indexed node, uint128 amount);
+    event FundsSwept(uint64 indexed epoch, address indexed node, address indexed treasury, uint128 amount);
     event StatementPublished(
         uint64 indexed epoch,
         address indexed node,
@@ -80,6 +84,8 @@ interface IEpochSettlement {
     event StatementVoided(uint64 indexed epoch, address indexed node, address indexed judge);
     /// @notice The commitment of `epoch` and all that were built on it are void.
     event CommitmentVoided(uint64 indexed epoch, address indexed judge);
+    event EpochHeld(uint64 indexed epoch, address indexed holder, uint256 holds, uint256 until);
+    event EpochReleased(uint64 indexed epoch, address indexed holder, uint256 holds);
     event EpochFinalized(uint64 indexed epoch, bytes32 cumRoot, uint128 total);
     event ReceiptSubmitted(
         bytes32 indexed requestId, bytes32 indexed channelId, address indexed node, bytes32 receiptHash, Receipt receipt
@@ -87,10 +93,14 @@ interface IEpochSettlement {
 
     error EpochSettlementNotStarted(uint64 genesis);
     error EpochSettlementZeroLength();
+    error EpochSettlementZeroAddress();
+    error EpochSettlementAbandonedTooSoon(uint64 abandonedAfter, uint64 epochLength);
+    error EpochSettlementNotAbandoned(uint64 epoch, address node, uint64 since);
+    error EpochSettlementNotHeld(uint64 epoch);
     error EpochSettlementNotJudge(address caller);
     error EpochSettlementNotHolder(address caller);
     error EpochSettlementNotChallengeable(uint64 epoch, address node);
-    error EpochSettlementHeld(uint64 epoch, uint256 holds);
+    error EpochSettlementHeld(uint64 epoch, uint256 holds, uint256 until);
     error EpochSettlementWindowOver(uint64 epoch, uint64 until);
     error EpochSettlementPaused();
     error EpochSettlementNotChannels(address caller);
@@ -116,7 +126,7 @@ interface IEpochSettlement {
     error EpochSettlementNotSigner(address node, address signer);
     error EpochSettlementReceiptKnown(bytes32 receiptHash);
 
-    /// @notice Records `amount` that the channels have just moved to the distributor in a node's name.
+    /// @notice Records `amount` that the channels or the gateway have just moved to the distributor in a node's name.
     function fund(address node, uint128 amount) external returns (uint64 epoch);
 
     /// @notice States who earns the calling node's funds of an epoch that is over: `root` is the sum root of its lines,
@@ -134,19 +144,26 @@ interface IEpochSettlement {
     /// current one.
     function rollover(uint64 epoch) external;
 
+    /// @notice Pays to the treasury what a node has neither stated nor rolled over for `abandonedAfter` seconds after
+    /// the epoch's grace; by anyone.
+    function sweep(uint64 epoch, address node) external;
+
     /// @notice Commits the next stated epoch; by a node or its signer, whose own stake is locked as the bond.
     function commit(Commitment calldata commitment) external;
 
-    /// @notice Makes a commitment final once its window is over and its predecessor is final.
+    /// @notice Makes a commitment final once its window is over, its predecessor is final and nothing holds it; by
+    /// anyone.
     function finalize(uint64 epoch) external;
 
-    /// @notice Voids a node's statement and the commitment that includes it; judges only, and not once final.
+    /// @notice Voids a node's statement and the commitment that includes it; judges only, and not once final. After a
+    /// commitment of the epoch was voided, only until the first one's window ends, except for a holder's verdict.
     function voidStatement(uint64 epoch, address node) external;
 
     /// @notice Voids a commitment and all that were built on it; judges only, and not once final.
     function voidCommitment(uint64 epoch) external;
 
-    /// @notice Delays an epoch's finality by an open dispute, begun in time; holders only.
+    /// @notice Delays an epoch's finality by an open dispute, begun in time, until its release and at most for the
+    /// unbonding period: after that no stake would answer for the verdict. Holders only.
     function hold(uint64 epoch) external;
 
     /// @notice Ends a `hold`.
@@ -165,19 +182,31 @@ interface IEpochSettlement {
 
     function isHolder(address account) external view returns (bool);
 
-    function holdsOn(uint64 epoch) external view returns (uint256);
+    /// @notice Open holds; they count while now < `until`.
+    function holdsOn(uint64 epoch) external view returns (uint256 count, uint64 until);
+
+    /// @notice Whether an epoch takes no statements any more.
+    function isClosed(uint64 epoch) external view returns (bool);
 
     /// @notice Whether a node's statement stands and its epoch is not final.
+    function isStanding(uint64 epoch, address node) external view returns (bool);
+
+    /// @notice Whether a fault in a node's standing statement can still be shown or disputed.
     function isChallengeable(uint64 epoch, address node) external view returns (bool);
 
     /// @notice What the commitment of `epoch` builds on; all zero for the first and for none.
     function previousCommitment(uint64 epoch) external view returns (CommitmentRecord memory);
 
-    /// @notice What channels moved in `node`'s name during `epoch`, less what rolled over.
+    /// @notice How long unstated funds stay their node's, in seconds after their epoch's grace.
+    function abandonedAfter() external view returns (uint64);
+
+    /// @notice What was moved in `node`'s name during `epoch`, less what rolled over or was swept.
     function funded(uint64 epoch, address node) external view returns (uint256);
 
-    function fundedTotal(uint64 epoch) external view returns (uint256);
+    /// @notice How many nodes that an epoch funded have not stated it.
+    function waitingFor(uint64 epoch) external view returns (uint256 nodes);
 
+    /// @notice The sum of an epoch's standing statements.
     function statedTotal(uint64 epoch) external view returns (uint256);
 
     function getStatement(uint64 epoch, address node) external view returns (Statement memory);
@@ -190,6 +219,9 @@ interface IEpochSettlement {
 
     /// @notice The last commitment, final or not; all zero before the first.
     function latestCommitted() external view returns (uint64 epoch, bytes32 cumRoot, uint128 total);
+
+    /// @notice The cumulative root of the last final commitment: what claims are proven against.
+    function finalRoot() external view returns (bytes32);
 
     /// @notice The last final commitment; all zero before the first.
     function latestFinal() external view returns (uint64 epoch, bytes32 cumRoot, uint128 total);

@@ -15,14 +15,21 @@ import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
     using SafeERC20 for IOpenToken;
 
+    uint256 private constant MAX_BATCH = 64;
+
+    struct Account {
+        uint128 claimed;
+        uint128 relayMinimum;
+    }
+
     IOpenToken public immutable token;
     IEpochSettlement public immutable settlement;
     INodeStaking public immutable staking;
 
     /// @inheritdoc IRewardDistributor
-    mapping(address account => uint256) public claimed;
-    /// @inheritdoc IRewardDistributor
     uint256 public totalClaimed;
+
+    mapping(address account => Account) private _accounts;
 
     constructor(IOpenToken token_, IEpochSettlement settlement_, INodeStaking staking_) {
         token = token_;
@@ -36,7 +43,35 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 amount)
     {
-        return _claim(account, cumulative, proof);
+        amount = _claim(account, cumulative, proof);
+        _pay(account, amount, cumulative);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claimMany(Claim[] calldata claims) external nonReentrant returns (uint256 amount) {
+        require(claims.length <= MAX_BATCH, RewardDistributorBatch(claims.length, MAX_BATCH));
+        bytes32 root = settlement.finalRoot();
+        for (uint256 i = 0; i < claims.length; ++i) {
+            Claim calldata one = claims[i];
+            uint256 total = _prove(one.account, one.cumulative, one.proof, root);
+            (uint256 open, uint256 minimum) = _openOf(one.account, one.cumulative);
+            if (open == 0 || open < minimum) continue;
+            _take(one.account, one.cumulative, open, total);
+            _pay(one.account, open, one.cumulative);
+            amount += open;
+        }
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claimToStake(address node, uint256 cumulative, OpenSumTree.SumProof calldata proof)
+        external
+        nonReentrant
+        returns (uint256 amount)
+    {
+        amount = _claim(msg.sender, cumulative, proof);
+        emit RewardStaked(msg.sender, node, amount, cumulative);
+        token.forceApprove(address(staking), amount);
+        staking.stakeFor(node, msg.sender, SafeCast.toUint128(amount));
     }
 
     /// @inheritdoc IRewardDistributor
@@ -46,42 +81,87 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
         returns (uint256 amount)
     {
         require(staking.isRegistered(node), RewardDistributorUnknownNode(node));
-        return _claim(EarnerAccounts.stakersOf(node), cumulative, proof);
+        amount = _claim(EarnerAccounts.stakersOf(node), cumulative, proof);
+        _rewardStakers(node, amount, cumulative);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function setRelayMinimum(uint128 minimum) external {
+        _accounts[msg.sender].relayMinimum = minimum;
+        emit RelayMinimumChanged(msg.sender, minimum);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function payUnstated(address treasury, uint128 amount) external nonReentrant {
+        require(msg.sender == address(settlement), RewardDistributorNotSettlement(msg.sender));
+        emit UnstatedPaid(treasury, amount);
+        token.safeTransfer(treasury, amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claimed(address account) external view returns (uint256) {
+        return _accounts[account].claimed;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function relayMinimum(address account) external view returns (uint256) {
+        return _accounts[account].relayMinimum;
     }
 
     function _claim(address account, uint256 cumulative, OpenSumTree.SumProof calldata proof)
         private
         returns (uint256 amount)
     {
-        (uint64 epoch, bytes32 cumRoot, uint128 total) = settlement.latestFinal();
-        require(
-            OpenSumTree.verify(EarnerAccounts.leafKey(account), cumulative, proof, cumRoot, total),
-            RewardDistributorBadProof(account, cumulative, cumRoot)
-        );
-        uint256 before = claimed[account];
-        require(cumulative > before, RewardDistributorNothingToClaim(account, cumulative, before));
-        amount = cumulative - before;
-        claimed[account] = cumulative;
-        totalClaimed += amount;
-        // Holds by the sum tree within one root; kept here so that a wrong later root cannot pay beyond its total.
-        require(totalClaimed <= total, RewardDistributorOverTotal(totalClaimed, total));
-        _pay(account, amount, cumulative, epoch);
+        uint256 total = _prove(account, cumulative, proof, settlement.finalRoot());
+        uint256 minimum;
+        (amount, minimum) = _openOf(account, cumulative);
+        require(amount != 0, RewardDistributorNothingToClaim(account, cumulative, _accounts[account].claimed));
+        require(amount >= minimum, RewardDistributorBelowMinimum(account, amount, minimum));
+        _take(account, cumulative, amount, total);
     }
 
-    function _pay(address account, uint256 amount, uint256 cumulative, uint64 epoch) private {
+    /// @dev The root binds its total, so a proof against it proves both.
+    function _prove(address account, uint256 cumulative, OpenSumTree.SumProof calldata proof, bytes32 root)
+        private
+        pure
+        returns (uint256 total)
+    {
+        bool fits;
+        bytes32 digest;
+        (fits, digest, total) = OpenSumTree.climb(EarnerAccounts.leafKey(account), cumulative, proof);
+        require(fits && digest == root, RewardDistributorBadProof(account, cumulative, root));
+    }
+
+    /// @dev What is new, and the least that this caller may move of it: an account's own claims have no minimum.
+    function _openOf(address account, uint256 cumulative) private view returns (uint256 open, uint256 minimum) {
+        Account memory known = _accounts[account];
+        open = cumulative > known.claimed ? cumulative - known.claimed : 0;
+        minimum = msg.sender == account ? 0 : known.relayMinimum;
+    }
+
+    function _take(address account, uint256 cumulative, uint256 amount, uint256 total) private {
+        _accounts[account].claimed = SafeCast.toUint128(cumulative);
+        uint256 sum = totalClaimed + amount;
+        // Holds by the sum tree within one root; kept here so that a wrong later root cannot pay beyond its total.
+        require(sum <= total, RewardDistributorOverTotal(sum, total));
+        totalClaimed = sum;
+    }
+
+    function _pay(address account, uint256 amount, uint256 cumulative) private {
         if (account == EarnerAccounts.BURN) {
-            emit RewardBurnt(amount, cumulative, epoch);
+            emit RewardBurnt(amount, cumulative);
             token.burn(amount);
             return;
         }
-        // Nobody holds the key of a stakers account, so paying it directly would lose the money.
-        address node = staking.nodeOfStakers(account);
-        if (node == address(0)) {
-            emit RewardClaimed(account, amount, cumulative, epoch);
-            token.safeTransfer(account, amount);
-            return;
-        }
-        emit StakersRewarded(node, amount, cumulative, epoch);
+        // Nobody holds the key of a stakers account, so paying it directly would lose the money; nor can it call.
+        address node = account == msg.sender ? address(0) : staking.nodeOfStakers(account);
+        if (node != address(0)) return _rewardStakers(node, amount, cumulative);
+        emit RewardClaimed(account, amount, cumulative);
+        token.safeTransfer(account, amount);
+    }
+
+    function _rewardStakers(address node, uint256 amount, uint256 cumulative) private {
+        emit StakersRewarded(node, amount, cumulative);
         token.forceApprove(address(staking), amount);
         staking.addRewards(node, SafeCast.toUint128(amount));
     }

@@ -3,28 +3,34 @@ pragma solidity ^0.8.27;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochSettlement} from "../interfaces/IEpochSettlement.sol";
 import {IGuardian} from "../interfaces/IGuardian.sol";
 import {INodeStaking} from "../interfaces/INodeStaking.sol";
 import {IProtocolParameters} from "../interfaces/IProtocolParameters.sol";
+import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
 import {BoundedBytes} from "../libraries/BoundedBytes.sol";
 import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 import {Receipt, ReceiptHash} from "../libraries/ReceiptHash.sol";
 
 /// @title Epoch accounting and commitments. Immutable; holds no money: a commitment's bond is locked stake.
 /// @dev Stated epochs form a linked list in ascending order, so that commitments can be held to that order without a
-/// loop over the empty epochs between them. An epoch that is passed by before anyone stated it takes no statements
-/// any more; its funds roll over. Commitments form a stack: voiding one takes off all above it, by moving one cursor,
-/// and what they left in storage is dead until the same epochs are committed again.
+/// loop over the empty epochs between them. Commitments form a stack over the same list: each builds on the one of the
+/// stated epoch before it. Voiding one takes off all above it by moving one cursor; what they left in storage is dead
+/// until the same epochs are committed again. An epoch takes statements until it is first committed, or passed by.
 contract EpochSettlement is IEpochSettlement, EIP712 {
     bytes32 private constant CHALLENGE_WINDOW = keccak256("challengeWindow");
     bytes32 private constant COMMIT_BOND = keccak256("commitBond");
 
-    struct Totals {
-        uint112 funded;
-        uint112 stated;
-        bool isListed;
+    /// @dev One slot. `stated` never exceeds the token's supply, as the vault holds it all until it is final; `total`
+    /// has room for twenty thousand supplies. `waiting` counts funded nodes without a statement. `next` is the stated
+    /// epoch after this one, plus one.
+    struct Tally {
+        uint96 stated;
+        uint104 total;
+        uint24 waiting;
+        uint32 next;
     }
 
     /// @dev Epochs plus one, so that zero says "none": epoch 0 is an epoch.
@@ -35,16 +41,19 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         uint64 lastFinal;
     }
 
-    /// @dev `previous` is the epoch before it in the stack, plus one.
+    /// @dev Three slots; the commitment's total is in its `Tally`. `previous` is the stated epoch before it, plus one.
     struct Record {
         bytes32 entryRoot;
         bytes32 cumRoot;
-        uint128 total;
-        uint64 previous;
-        uint64 committedAt;
         address committer;
-        uint64 finalAt;
-        bool isFinal;
+        uint40 finalAt;
+        uint24 window;
+        uint32 previous;
+    }
+
+    struct Holds {
+        uint64 count;
+        uint64 until;
     }
 
     address public immutable channels;
@@ -52,10 +61,13 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
     INodeStaking public immutable staking;
     IProtocolParameters public immutable parameters;
     IGuardian public immutable guardian;
+    IRewardDistributor public immutable distributor;
     /// @inheritdoc IEpochSettlement
     uint64 public immutable genesis;
     /// @inheritdoc IEpochSettlement
     uint64 public immutable epochLength;
+    /// @inheritdoc IEpochSettlement
+    uint64 public immutable abandonedAfter;
 
     /// @inheritdoc IEpochSettlement
     mapping(address account => bool) public isJudge;
@@ -63,15 +75,17 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
     mapping(address account => bool) public isHolder;
     /// @inheritdoc IEpochSettlement
     mapping(uint64 epoch => mapping(address node => uint256)) public funded;
-    /// @inheritdoc IEpochSettlement
-    mapping(uint64 epoch => uint256) public holdsOn;
     mapping(bytes32 receiptHash => bool) public isReceiptSubmitted;
+    /// @inheritdoc IEpochSettlement
+    bytes32 public finalRoot;
 
-    mapping(uint64 epoch => Totals) private _totals;
+    Cursor private _cursor;
+    mapping(uint64 epoch => Tally) private _tallies;
     mapping(uint64 epoch => mapping(address node => Statement)) private _statements;
     mapping(uint64 epoch => Record) private _records;
-    mapping(uint64 epoch => uint64) private _nextStated;
-    Cursor private _cursor;
+    mapping(uint64 epoch => Holds) private _holds;
+    /// @dev When the first window ended of an epoch that was committed again.
+    mapping(uint64 epoch => uint40) private _faultsUntil;
 
     modifier onlyJudge() {
         require(isJudge[msg.sender], EpochSettlementNotJudge(msg.sender));
@@ -85,18 +99,24 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
 
     constructor(Links memory links, Settings memory settings) EIP712("OpenLedger Receipts", "1") {
         require(settings.epochLength != 0, EpochSettlementZeroLength());
-        channels = links.channels;
+        require(
+            settings.abandonedAfter >= settings.epochLength,
+            EpochSettlementAbandonedTooSoon(settings.abandonedAfter, settings.epochLength)
+        );
+        channels = _nonZero(links.channels);
         gateway = links.gateway;
-        staking = links.staking;
-        parameters = links.parameters;
-        guardian = links.guardian;
+        staking = INodeStaking(_nonZero(address(links.staking)));
+        parameters = IProtocolParameters(_nonZero(address(links.parameters)));
+        guardian = IGuardian(_nonZero(address(links.guardian)));
+        distributor = IRewardDistributor(_nonZero(address(links.distributor)));
         genesis = settings.genesis;
         epochLength = settings.epochLength;
+        abandonedAfter = settings.abandonedAfter;
         for (uint256 i = 0; i < links.judges.length; ++i) {
-            isJudge[links.judges[i]] = true;
+            isJudge[_nonZero(links.judges[i])] = true;
         }
         for (uint256 i = 0; i < links.holders.length; ++i) {
-            isHolder[links.holders[i]] = true;
+            isHolder[_nonZero(links.holders[i])] = true;
         }
     }
 
@@ -134,42 +154,53 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         statement.total = SafeCast.toUint128(total);
         statement.count = count;
         statement.publishedAt = uint64(block.timestamp);
-        _totals[epoch].stated += SafeCast.toUint112(total);
+        Tally memory tally = _tallies[epoch];
+        (tally.stated, tally.waiting) = (tally.stated + SafeCast.toUint96(total), tally.waiting - 1);
+        _tallies[epoch] = tally;
         emit StatementPublished(epoch, node, root, count, total, receiptsRoot, cid);
     }
 
     /// @inheritdoc IEpochSettlement
     function rollover(uint64 epoch) external {
         address node = staking.nodeOf(msg.sender);
-        Statement storage statement = _statements[epoch][node];
-        require(statement.voided || _isClosed(epoch), EpochSettlementStillOpen(epoch));
-        require(statement.voided || statement.publishedAt == 0, EpochSettlementAlreadyStated(epoch, node));
-        uint128 amount = SafeCast.toUint128(funded[epoch][node]);
-        require(amount != 0, EpochSettlementNothingFunded(epoch, node));
-        funded[epoch][node] = 0;
-        _totals[epoch].funded -= SafeCast.toUint112(amount);
+        require(_statements[epoch][node].voided || _isClosed(epoch), EpochSettlementStillOpen(epoch));
+        uint128 amount = _takeUnstated(epoch, node);
         uint64 current = currentEpoch();
         emit FundsRolledOver(epoch, current, node, amount);
         _fund(current, node, amount);
     }
 
     /// @inheritdoc IEpochSettlement
+    function sweep(uint64 epoch, address node) external {
+        uint64 since = _graceEnd(epoch) + abandonedAfter;
+        require(block.timestamp >= since, EpochSettlementNotAbandoned(epoch, node, since));
+        uint128 amount = _takeUnstated(epoch, node);
+        address treasury = parameters.treasury();
+        emit FundsSwept(epoch, node, treasury, amount);
+        distributor.payUnstated(treasury, amount);
+    }
+
+    /// @inheritdoc IEpochSettlement
     function commit(Commitment calldata commitment) external {
-        uint64 epoch = commitment.epoch;
         Cursor memory cursor = _cursor;
-        _requireNext(epoch, cursor.firstUncommitted);
-        uint256 stated = _requireStatementsIn(epoch);
-        (bytes32 previousRoot, uint256 previousTotal) = _rootAndTotal(cursor.lastCommitted);
+        _requireNext(commitment.epoch, cursor.firstUncommitted);
+        Tally memory tally = _tallies[commitment.epoch];
+        _requireStatementsIn(commitment.epoch, tally.waiting);
+        (bytes32 previousRoot, uint128 previousTotal) = _rootAndTotal(cursor.lastCommitted);
         require(
             commitment.prevCumRoot == previousRoot, EpochSettlementPreviousRoot(commitment.prevCumRoot, previousRoot)
         );
         require(
-            uint256(commitment.total) == previousTotal + stated,
-            EpochSettlementSolvency(commitment.total, previousTotal, stated)
+            commitment.total == uint256(previousTotal) + tally.stated,
+            EpochSettlementSolvency(commitment.total, previousTotal, tally.stated)
         );
         BoundedBytes.checkCid(commitment.dataCid);
+        tally.total = SafeCast.toUint104(commitment.total);
+        _tallies[commitment.epoch] = tally;
         address node = staking.nodeOf(msg.sender);
-        _record(commitment, node, cursor);
+        _record(commitment, node, cursor.lastCommitted);
+        (cursor.firstUncommitted, cursor.lastCommitted) = (tally.next, commitment.epoch + 1);
+        _cursor = cursor;
         staking.lock(node, SafeCast.toUint128(parameters.value(COMMIT_BOND)));
     }
 
@@ -178,50 +209,64 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         require(!guardian.isPaused(address(this)), EpochSettlementPaused());
         Cursor memory cursor = _cursor;
         require(_isLive(epoch, cursor.lastCommitted), EpochSettlementUnknownCommitment(epoch));
+        require(epoch >= cursor.lastFinal, EpochSettlementAlreadyFinal(epoch));
         Record storage record = _records[epoch];
-        require(!record.isFinal, EpochSettlementAlreadyFinal(epoch));
-        require(block.timestamp >= record.finalAt, EpochSettlementWindowOpen(epoch, record.finalAt));
+        (uint40 finalAt, uint32 previous) = (record.finalAt, record.previous);
+        require(block.timestamp >= finalAt, EpochSettlementWindowOpen(epoch, finalAt));
+        // Of two commitments the one before is final first, so `previous` is not zero where this fails.
         require(
-            record.previous == cursor.lastFinal,
-            EpochSettlementPreviousNotFinal(epoch, record.previous == 0 ? 0 : record.previous - 1)
+            previous == cursor.lastFinal, EpochSettlementPreviousNotFinal(epoch, previous == 0 ? 0 : previous - 1)
         );
-        require(holdsOn[epoch] == 0, EpochSettlementHeld(epoch, holdsOn[epoch]));
-        record.isFinal = true;
+        Holds memory holds = _holds[epoch];
+        require(holds.count == 0 || block.timestamp >= holds.until, EpochSettlementHeld(epoch, holds.count, holds.until));
         _cursor.lastFinal = epoch + 1;
-        emit EpochFinalized(epoch, record.cumRoot, record.total);
+        finalRoot = record.cumRoot;
+        emit EpochFinalized(epoch, record.cumRoot, _tallies[epoch].total);
     }
 
     /// @inheritdoc IEpochSettlement
     function voidStatement(uint64 epoch, address node) external onlyJudge {
-        require(isChallengeable(epoch, node), EpochSettlementNotChallengeable(epoch, node));
+        // A holder's verdict may come after the time for new faults: it was asked for in time.
+        require(
+            isHolder[msg.sender] ? isStanding(epoch, node) : isChallengeable(epoch, node),
+            EpochSettlementNotChallengeable(epoch, node)
+        );
         Statement storage statement = _statements[epoch][node];
         statement.voided = true;
-        _totals[epoch].stated -= SafeCast.toUint112(statement.total);
+        _tallies[epoch].stated -= uint96(statement.total);
         emit StatementVoided(epoch, node, msg.sender);
         if (_isLive(epoch, _cursor.lastCommitted)) _voidFrom(epoch);
     }
 
     /// @inheritdoc IEpochSettlement
     function voidCommitment(uint64 epoch) external onlyJudge {
-        require(_isLive(epoch, _cursor.lastCommitted), EpochSettlementUnknownCommitment(epoch));
-        require(!_records[epoch].isFinal, EpochSettlementAlreadyFinal(epoch));
+        Cursor memory cursor = _cursor;
+        require(_isLive(epoch, cursor.lastCommitted), EpochSettlementUnknownCommitment(epoch));
+        require(epoch >= cursor.lastFinal, EpochSettlementAlreadyFinal(epoch));
         _voidFrom(epoch);
     }
 
     /// @inheritdoc IEpochSettlement
     function hold(uint64 epoch) external onlyHolder {
-        if (_isLive(epoch, _cursor.lastCommitted)) {
-            uint64 until = _records[epoch].finalAt;
-            require(block.timestamp < until, EpochSettlementWindowOver(epoch, until));
+        Cursor memory cursor = _cursor;
+        if (_isLive(epoch, cursor.lastCommitted)) {
+            uint40 finalAt = _records[epoch].finalAt;
+            require(block.timestamp < finalAt, EpochSettlementWindowOver(epoch, finalAt));
         } else {
-            require(_totals[epoch].isListed, EpochSettlementNothingStated(epoch));
+            require(_isListed(epoch, cursor.lastStated), EpochSettlementNothingStated(epoch));
         }
-        ++holdsOn[epoch];
+        Holds memory holds = _holds[epoch];
+        uint256 until = Math.max(holds.until, block.timestamp + staking.unbondingPeriod());
+        _holds[epoch] = Holds(holds.count + 1, SafeCast.toUint64(until));
+        emit EpochHeld(epoch, msg.sender, holds.count + 1, until);
     }
 
     /// @inheritdoc IEpochSettlement
     function release(uint64 epoch) external onlyHolder {
-        --holdsOn[epoch];
+        uint64 count = _holds[epoch].count;
+        require(count != 0, EpochSettlementNotHeld(epoch));
+        _holds[epoch].count = count - 1;
+        emit EpochReleased(epoch, msg.sender, count - 1);
     }
 
     /// @inheritdoc IEpochSettlement
@@ -244,13 +289,18 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
     }
 
     /// @inheritdoc IEpochSettlement
-    function fundedTotal(uint64 epoch) external view returns (uint256) {
-        return _totals[epoch].funded;
+    function statedTotal(uint64 epoch) external view returns (uint256) {
+        return _tallies[epoch].stated;
     }
 
     /// @inheritdoc IEpochSettlement
-    function statedTotal(uint64 epoch) external view returns (uint256) {
-        return _totals[epoch].stated;
+    function waitingFor(uint64 epoch) external view returns (uint256 nodes) {
+        return _tallies[epoch].waiting;
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function holdsOn(uint64 epoch) external view returns (uint256 count, uint64 until) {
+        return (_holds[epoch].count, _holds[epoch].until);
     }
 
     /// @inheritdoc IEpochSettlement
@@ -259,10 +309,19 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
     }
 
     /// @inheritdoc IEpochSettlement
-    function isChallengeable(uint64 epoch, address node) public view returns (bool) {
+    function isClosed(uint64 epoch) external view returns (bool) {
+        return _isClosed(epoch);
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function isStanding(uint64 epoch, address node) public view returns (bool) {
         Statement storage statement = _statements[epoch][node];
-        bool isFinal = _isLive(epoch, _cursor.lastCommitted) && _records[epoch].isFinal;
-        return statement.publishedAt != 0 && !statement.voided && !isFinal;
+        return statement.publishedAt != 0 && !statement.voided && !_isFinal(epoch);
+    }
+
+    /// @inheritdoc IEpochSettlement
+    function isChallengeable(uint64 epoch, address node) public view returns (bool) {
+        return isStanding(epoch, node) && !_isLate(epoch);
     }
 
     /// @inheritdoc IEpochSettlement
@@ -297,7 +356,7 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         view
         returns (bool)
     {
-        if (!_isLive(epoch, _cursor.lastCommitted) || !_records[epoch].isFinal) return false;
+        if (!_isFinal(epoch)) return false;
         Statement storage statement = _statements[epoch][receipt.node];
         (bool fits, bytes32 root,) = OpenSumTree.climb(receiptHash(receipt), receipt.price, proof);
         return fits && !statement.voided && root == statement.receiptsRoot;
@@ -314,34 +373,43 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
     }
 
     function _fund(uint64 epoch, address node, uint128 amount) private {
-        funded[epoch][node] += amount;
-        _totals[epoch].funded += SafeCast.toUint112(amount);
+        uint256 before = funded[epoch][node];
+        funded[epoch][node] = before + amount;
+        if (before == 0 && amount != 0) ++_tallies[epoch].waiting;
         emit EpochFunded(epoch, node, amount);
+    }
+
+    /// @dev Takes a node's money out of an epoch; not what a standing statement has promised.
+    function _takeUnstated(uint64 epoch, address node) private returns (uint128 amount) {
+        Statement storage statement = _statements[epoch][node];
+        bool isStated = statement.publishedAt != 0;
+        require(!isStated || statement.voided, EpochSettlementAlreadyStated(epoch, node));
+        amount = SafeCast.toUint128(funded[epoch][node]);
+        require(amount != 0, EpochSettlementNothingFunded(epoch, node));
+        funded[epoch][node] = 0;
+        if (!isStated) --_tallies[epoch].waiting;
     }
 
     /// @dev The first statement of an epoch puts it at the list's end; `_isClosed` has refused any earlier place.
     function _enlist(uint64 epoch) private {
-        if (_totals[epoch].isListed) return;
-        _totals[epoch].isListed = true;
         Cursor memory cursor = _cursor;
-        if (cursor.lastStated != 0) _nextStated[cursor.lastStated - 1] = epoch + 1;
-        if (cursor.firstUncommitted == 0) cursor.firstUncommitted = epoch + 1;
-        cursor.lastStated = epoch + 1;
+        if (_isListed(epoch, cursor.lastStated)) return;
+        uint32 place = SafeCast.toUint32(epoch + 1);
+        if (cursor.lastStated != 0) _tallies[cursor.lastStated - 1].next = place;
+        if (cursor.firstUncommitted == 0) cursor.firstUncommitted = place;
+        cursor.lastStated = place;
         _cursor = cursor;
     }
 
-    function _record(Commitment calldata commitment, address node, Cursor memory cursor) private {
+    function _record(Commitment calldata commitment, address node, uint64 previous) private {
         uint64 epoch = commitment.epoch;
         Record storage record = _records[epoch];
+        if (record.finalAt != 0 && _faultsUntil[epoch] == 0) _faultsUntil[epoch] = record.finalAt;
+        uint24 window = SafeCast.toUint24(parameters.value(CHALLENGE_WINDOW));
         record.entryRoot = commitment.entryRoot;
         record.cumRoot = commitment.cumRoot;
-        (record.total, record.previous, record.committedAt) =
-            (commitment.total, cursor.lastCommitted, uint64(block.timestamp));
-        (record.committer, record.finalAt, record.isFinal) =
-            (node, uint64(block.timestamp + parameters.value(CHALLENGE_WINDOW)), false);
-        cursor.firstUncommitted = _nextStated[epoch];
-        cursor.lastCommitted = epoch + 1;
-        _cursor = cursor;
+        (record.committer, record.finalAt) = (node, SafeCast.toUint40(block.timestamp + window));
+        (record.window, record.previous) = (window, SafeCast.toUint32(previous));
         emit EpochCommitted(
             epoch, node, commitment.entryRoot, commitment.cumRoot, commitment.total, commitment.dataCid
         );
@@ -358,29 +426,45 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         require(epoch == first - 1, EpochSettlementOutOfOrder(epoch, first - 1));
     }
 
+    function _requireStatementsIn(uint64 epoch, uint24 waiting) private view {
+        uint64 until = _graceEnd(epoch);
+        require(waiting == 0 || block.timestamp >= until, EpochSettlementStatementsOpen(epoch, until));
+    }
+
     /// @dev Every funded node has one whole epoch to state before a commitment may leave it out.
-    function _requireStatementsIn(uint64 epoch) private view returns (uint256 stated) {
-        Totals memory totals = _totals[epoch];
-        uint64 until = genesis + (epoch + 2) * epochLength;
-        require(
-            totals.stated == totals.funded || block.timestamp >= until, EpochSettlementStatementsOpen(epoch, until)
-        );
-        return totals.stated;
+    function _graceEnd(uint64 epoch) private view returns (uint64) {
+        return SafeCast.toUint64(genesis + (uint256(epoch) + 2) * epochLength);
+    }
+
+    function _isListed(uint64 epoch, uint64 lastStated) private view returns (bool) {
+        return lastStated == uint256(epoch) + 1 || _tallies[epoch].next != 0;
     }
 
     function _isClosed(uint64 epoch) private view returns (bool) {
-        Cursor memory cursor = _cursor;
-        if (_totals[epoch].isListed) return _isLive(epoch, cursor.lastCommitted);
-        return epoch + 1 < cursor.lastStated;
+        uint64 lastStated = _cursor.lastStated;
+        return _isListed(epoch, lastStated) ? _records[epoch].finalAt != 0 : uint256(epoch) + 1 < lastStated;
     }
 
+    /// @dev All stated epochs up to the last committed one are committed.
     function _isLive(uint64 epoch, uint64 lastCommitted) private view returns (bool) {
-        return epoch < lastCommitted && _records[epoch].committedAt != 0;
+        return epoch < lastCommitted && _records[epoch].finalAt != 0;
+    }
+
+    function _isFinal(uint64 epoch) private view returns (bool) {
+        return _isLive(epoch, _cursor.lastFinal);
+    }
+
+    /// @dev Statements can be proven wrong until their epoch's first window ends, however often the commitment must be
+    /// repeated: else a row of planted faults, shown one after the other, would put finality off for ever.
+    function _isLate(uint64 epoch) private view returns (bool) {
+        uint40 until = _faultsUntil[epoch];
+        if (until == 0 && !_isLive(epoch, _cursor.lastCommitted)) until = _records[epoch].finalAt;
+        return until != 0 && block.timestamp >= until;
     }
 
     function _rootAndTotal(uint64 place) private view returns (bytes32, uint128) {
         if (place == 0) return (0, 0);
-        return (_records[place - 1].cumRoot, _records[place - 1].total);
+        return (_records[place - 1].cumRoot, _tallies[place - 1].total);
     }
 
     function _latest(uint64 place) private view returns (uint64 epoch, bytes32 cumRoot, uint128 total) {
@@ -391,15 +475,20 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
 
     function _brief(uint64 place) private view returns (CommitmentRecord memory brief) {
         if (place == 0) return brief;
-        Record storage record = _records[place - 1];
+        Record memory record = _records[place - 1];
         return CommitmentRecord(
             record.entryRoot,
             record.cumRoot,
-            record.total,
+            _tallies[place - 1].total,
             record.committer,
-            record.committedAt,
+            record.finalAt - record.window,
             record.finalAt,
-            record.isFinal
+            place <= _cursor.lastFinal
         );
+    }
+
+    function _nonZero(address account) private pure returns (address) {
+        require(account != address(0), EpochSettlementZeroAddress());
+        return account;
     }
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from node.chain.rpc import Chain
 from node.chain.transactor import Transactor
-from node.errors import IntegrityError, NotFound
+from node.errors import IntegrityError, NotFound, Refused
 from node.failpoints import failpoint
 from node.log import get_logger
 from node.settlement.publisher import stored_lines
@@ -27,6 +27,12 @@ from protocol.types import Address
 
 log = get_logger("aggregator")
 
+COMMIT_BOND = "commitBond"
+
+
+class StakeTooSmall(Refused):
+    """The node's own free stake does not cover the bond of a commitment: another node must commit."""
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -34,7 +40,6 @@ class Clock:
 
     genesis: int
     length: int
-    challenge_window: int
 
     def epoch(self, now: int) -> int:
         return (now - self.genesis) // self.length
@@ -68,7 +73,9 @@ class Aggregator:
     ) -> None:
         self._chain = chain
         self._settlement = chain.contract("EpochSettlement")
-        self._token = chain.contract("OpenToken")
+        self._staking = chain.contract("NodeStaking")
+        self._parameters = chain.contract("ProtocolParameters")
+        self._guardian = chain.contract("Guardian")
         self._transactor = transactor
         self._epochs = epochs
         self._records = records
@@ -81,17 +88,16 @@ class Aggregator:
         exists, epoch = self._settlement.functions.nextToCommit().call()
         if not exists or not self._is_ready(epoch, now) or not self._is_our_turn(epoch, now):
             return None
+        self._check_stake()
         previous = self._previous()
         commitment = self.build(epoch, previous)
         cid = self._records.put(encode_commitment(commitment), f"commitment {epoch}")
-        self._approve_bond()
         previous_root = ZERO_WORD if previous is None else previous.cum_root
         self._transactor.send(
             self._settlement.functions.commit(
                 (
                     epoch,
                     previous_root,
-                    commitment.receipts_root.digest,
                     commitment.entry_root.digest,
                     commitment.cum_root.digest,
                     commitment.total,
@@ -104,16 +110,16 @@ class Aggregator:
         return int(epoch)
 
     def finalize_due(self, now: int) -> int | None:
-        """Finalize the oldest open commitment if its window is over; return it, or None."""
+        """Finalize the oldest open commitment once its window is over and nothing holds it; return it."""
         for stored in self._epochs.commitments():
             # Known to be final, so not asked about again: epochs only become more.
             if stored.final_block is not None:
                 continue
             record = self._settlement.functions.getCommitment(stored.epoch).call()
-            committed_at, is_final = record[6], record[7]
+            final_at, is_final = record[5], record[6]
             if is_final:
                 continue
-            if now < committed_at + self._clock.challenge_window:
+            if final_at == 0 or now < final_at or self._is_held(stored.epoch, now):
                 return None
             self._transactor.send(self._settlement.functions.finalize(stored.epoch))
             failpoint("finalize.sent")
@@ -173,10 +179,14 @@ class Aggregator:
 
     def _is_ready(self, epoch: int, now: int) -> bool:
         """EpochSettlement's own rule: everything stated, or one whole epoch given to state it."""
-        functions = self._settlement.functions
-        if functions.statedTotal(epoch).call() == functions.fundedTotal(epoch).call():
-            return now >= self._clock.end(epoch)
-        return now >= self._clock.end(epoch + 1)
+        everyone_stated = self._settlement.functions.waitingFor(epoch).call() == 0
+        return now >= self._clock.end(epoch if everyone_stated else epoch + 1)
+
+    def _is_held(self, epoch: int, now: int) -> bool:
+        """Whether a dispute, or the guardian, keeps the epoch from becoming final now."""
+        holds, until = self._settlement.functions.holdsOn(epoch).call()
+        is_paused: bool = self._guardian.functions.isPaused(self._settlement.address).call()
+        return is_paused or (holds > 0 and now < until)
 
     def _is_our_turn(self, epoch: int, now: int) -> bool:
         """Each place in the draw waits a quarter of an epoch longer than the one before it."""
@@ -184,11 +194,14 @@ class Aggregator:
         place = turn(epoch, self._node, stated_by, self._keccak)
         return now >= self._clock.end(epoch) + place * max(1, self._clock.length // 4)
 
-    def _approve_bond(self) -> None:
-        bond: int = self._settlement.functions.bond().call()
-        account: Any = self._chain.web3.to_checksum_address(self._transactor.address)
-        if bond and self._token.functions.allowance(account, self._settlement.address).call() < bond:
-            self._transactor.send(self._token.functions.approve(self._settlement.address, bond))
+    def _check_stake(self) -> None:
+        account: Any = self._chain.web3.to_checksum_address(self._node)
+        bond: int = self._parameters.functions.value(self._keccak(COMMIT_BOND.encode())).call()
+        free: int = self._staking.functions.freeStake(account).call()
+        if free < bond:
+            raise StakeTooSmall(
+                "a commitment needs more own stake that is not locked", node=self._node, free=free, bond=bond
+            )
 
 
 def commitment_data(records: Records, stored: StoredCommitment, keccak: Keccak) -> Commitment:

@@ -25,6 +25,8 @@ class SettlementMirror:
             "StatementPublished": self._stated,
             "EpochCommitted": self._committed,
             "EpochFinalized": self._finalized,
+            "StatementVoided": self._statement_voided,
+            "CommitmentVoided": self._commitment_voided,
         }
 
     def apply(self, event: ChainEvent) -> None:
@@ -67,11 +69,18 @@ class SettlementMirror:
                 total=values["total"],
                 data_cid=_cid_text(values["dataCid"]),
                 block=event.block,
+                position=event.position,
             )
         )
 
     def _finalized(self, event: ChainEvent, values: Mapping[str, Any]) -> None:
         self._store.put_final(values["epoch"], event.block)
+
+    def _statement_voided(self, event: ChainEvent, values: Mapping[str, Any]) -> None:
+        self._store.put_voided_statement(values["epoch"], values["node"].lower(), event.block)
+
+    def _commitment_voided(self, event: ChainEvent, values: Mapping[str, Any]) -> None:
+        self._store.put_voided_commitments(values["epoch"], event.block, event.position)
 
 
 def _cid_text(binary: bytes) -> str:

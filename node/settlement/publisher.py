@@ -62,10 +62,10 @@ class Publisher:
 
     def has_unstated(self) -> bool:
         """Whether some epoch's money waits for this node's statement."""
-        return any(self._funded(epoch) and not self._is_stated(epoch) for epoch in self._open_epochs())
+        return any(self._funded(epoch) and not self._is_standing(epoch) for epoch in self._open_epochs())
 
     def _open_epochs(self) -> list[int]:
-        """Epochs with claims of ours and no mirrored statement; the chain has the last word on each."""
+        """Epochs with claims of ours and no standing statement; the chain has the last word on each."""
         rollovers = self._epochs.rollovers()
         funded = sorted({epoch_of_claim(claim, rollovers) for claim in self._epochs.claims()})
         return [epoch for epoch in funded if not self._is_mirrored(epoch)]
@@ -79,14 +79,26 @@ class Publisher:
     def _settle(self, epoch: int) -> bool:
         functions = self._settlement.functions
         funded = self._funded(epoch)
-        if funded == 0 or self._is_stated(epoch):
+        if funded == 0 or self._is_standing(epoch):
             return False
-        if self._is_closed(epoch):
+        if self._is_voided(epoch) or functions.isClosed(epoch).call():
             # Others went on without us: the money is moved to the running epoch and stated there.
             self._transactor.send(functions.rollover(epoch))
             log.warning("epoch_rolled_over", epoch=epoch, amount=funded)
             return False
         self._publish(self.build(epoch), funded)
+        return True
+
+    def _is_voided(self, epoch: int) -> bool:
+        """Whether our statement was proven false. The same money is stated once more and no third time, since
+        each void statement costs stake: then a person must look.
+        """
+        if not _field(self._statement(epoch), "voided", 5):
+            return False
+        voided = self._epochs.voided_epochs(self._node)
+        if any(one.to_epoch == epoch and one.from_epoch in voided for one in self._epochs.rollovers()):
+            raise IntegrityError("statements of the same money were voided twice", epoch=epoch)
+        log.error("statement_voided", epoch=epoch)
         return True
 
     def build(self, epoch: int) -> Statement:
@@ -119,18 +131,12 @@ class Publisher:
         failpoint("statement.published")
         log.info("statement_published", epoch=statement.epoch, total=root.total, lines=root.count)
 
-    def _is_stated(self, epoch: int) -> bool:
-        record = self._settlement.functions.getStatement(epoch, self._checksummed).call()
-        return bool(_field(record, "publishedAt", 4))
+    def _is_standing(self, epoch: int) -> bool:
+        record = self._statement(epoch)
+        return bool(_field(record, "publishedAt", 4)) and not _field(record, "voided", 5)
 
-    def _is_closed(self, epoch: int) -> bool:
-        """EpochSettlement's own rule: committed, or passed over by a later epoch that somebody stated
-        first.
-        """
-        functions = self._settlement.functions
-        if functions.statedTotal(epoch).call():
-            return bool(_field(functions.getCommitment(epoch).call(), "committedAt", 6))
-        return any(later > epoch for later in self._epochs.stated_epochs())
+    def _statement(self, epoch: int) -> object:
+        return self._settlement.functions.getStatement(epoch, self._checksummed).call()
 
     def _payable(self, stored: StoredReceipt) -> Payable:
         receipt = stored_receipt(stored)

@@ -9,9 +9,10 @@ from typing import Any
 
 from node.chain.keccak import keccak
 from node.rewards.claims import solidity_proof
-from node.settlement.aggregator import commitment_data
 from node.store.epochs import EpochStore
+from protocol.cid import parse_cid
 from protocol.epoch import receipt_proof
+from protocol.epoch_json import decode_statement
 from protocol.hashing import from_hex, to_hex
 from protocol.parameters import BURN_ACCOUNT
 from protocol.receipt import solidity_tuple
@@ -63,9 +64,7 @@ def _next_window(world: World, owed: int) -> tuple[str, int | None]:
     epoch, _, committed_total = settlement.latestCommitted().call()
     if committed_total >= owed:
         record = settlement.getCommitment(epoch).call()
-        return f"epoch {epoch} committed; its challenge window runs", record[
-            6
-        ] + settlement.challengeWindow().call()
+        return f"epoch {epoch} committed; its challenge window runs", record[5]
     exists, pending = settlement.nextToCommit().call()
     if exists:
         return f"epoch {pending} stated; waiting for its commitment", None
@@ -81,14 +80,14 @@ def _settled(world: World) -> dict[str, Any]:
     for stored in store.commitments():
         record = settlement.getCommitment(stored.epoch).call()
         funded = settlement.statedTotal(stored.epoch).call()
-        if record[3] - before != funded:
-            raise RuntimeError(f"epoch {stored.epoch}: {record[3]} - {before} != {funded}")
-        before = record[3]
-        epochs.append(
-            {"epoch": stored.epoch, "total": str(record[3]), "funded": str(funded), "final": record[7]}
-        )
+        total, is_final = record[2], record[6]
+        if total - before != funded:
+            raise RuntimeError(f"epoch {stored.epoch}: {total} - {before} != {funded}")
+        before = total
+        epochs.append({"epoch": stored.epoch, "total": str(total), "funded": str(funded), "final": is_final})
     verified = _verify_one(world, store)
-    window = settlement.challengeWindow().call()
+    parameters = world.chain.contract("ProtocolParameters").functions
+    window = parameters.value(keccak(b"challengeWindow")).call()
     world.console.say(
         f"   total − previous total = stated funds in {len(epochs)} epochs; the devnet's window is {window} s"
     )
@@ -98,12 +97,15 @@ def _settled(world: World) -> dict[str, Any]:
 def _verify_one(world: World, store: EpochStore) -> str:
     settlement = world.chain.contract("EpochSettlement").functions
     for stored in reversed(store.commitments()):
-        table = commitment_data(world.core.blobs, stored, keccak)
+        statements = [
+            decode_statement(world.core.blobs.get(parse_cid(one.cid)))
+            for one in store.statements(stored.epoch)
+        ]
+        stated = {receipt.request_id: one for one in statements for receipt in one.receipts}
         for record in world.core.receipts.page(200):
-            try:
-                proof = receipt_proof(table, record.receipt, keccak)
-            except ValueError:
+            if record.receipt.request_id not in stated:
                 continue
+            proof = receipt_proof(stated[record.receipt.request_id], record.receipt, keccak)
             receipt = tuple(checksummed(value) for value in solidity_tuple(record.receipt))
             if not settlement.verifyReceipt(receipt, stored.epoch, solidity_proof(proof)).call():
                 raise RuntimeError("the chain does not verify a receipt of its own final root")

@@ -45,7 +45,7 @@ from scripts.deployment_plan import DEVNET, OPEN, deploy_with_web3
 from tests.integration.worker_server import FINGERPRINT, ROWS, TOKENIZER
 from tests.node.chain.support import CHAIN_ID
 
-SETTINGS = replace(DEVNET, epoch_length=60, challenge_window=30, bond=100 * OPEN)
+SETTINGS = replace(DEVNET, epoch_length=60, challenge_window=30, commit_bond=100 * OPEN)
 ACTORS = ("deployer", "operator", "payer", "owner", "alice", "bob", "curator", "staker", "stranger")
 MODEL = "letters"
 # Odd rates, so that every split has something to round.

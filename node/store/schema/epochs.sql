@@ -23,17 +23,21 @@ CREATE TABLE IF NOT EXISTS statements (
   total TEXT NOT NULL,
   cid   TEXT NOT NULL,
   block INTEGER NOT NULL,
+  voided_block INTEGER,
   PRIMARY KEY (epoch, node)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS commitments (
-  epoch       INTEGER PRIMARY KEY,
+  block       INTEGER NOT NULL,
+  position    INTEGER NOT NULL,
+  epoch       INTEGER NOT NULL,                 -- committed again after each void
   cum_root    BLOB NOT NULL,
   total       TEXT NOT NULL,                    -- wei earned in all epochs up to this one
   data_cid    TEXT NOT NULL,
-  block       INTEGER NOT NULL,
-  final_block INTEGER
-);
+  final_block INTEGER,
+  voided_block INTEGER,
+  PRIMARY KEY (block, position)
+) WITHOUT ROWID;
 
 -- The lines of statements whose blobs this node has, to answer "who earned what for which answer".
 CREATE TABLE IF NOT EXISTS statement_lines (

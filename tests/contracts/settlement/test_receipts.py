@@ -5,7 +5,6 @@ from dataclasses import replace
 from node.chain.keccak import keccak
 from protocol.epoch import receipt_proof
 from protocol.receipt import Receipt, hash_receipt
-from protocol.sumtree import prove_sum
 from tests.contracts.epochs import Ledger, receipt_of, solidity_receipt
 from tests.contracts.world import World, reverts
 
@@ -22,7 +21,7 @@ def test_a_receipt_is_proven_under_the_final_root_of_its_epoch_only(world: World
     ledger.publish(statement, "node")
     commitment = ledger.build(epoch, [statement])
     (receipt,) = statement.receipts
-    found = receipt_proof(commitment, receipt, keccak)
+    found = receipt_proof(statement, receipt, keccak)
     proof = found.index, found.count, list(found.path)
     end = ledger.commit(commitment).time + world.settings.challenge_window
     assert not verify(world, receipt, epoch, proof)
@@ -47,8 +46,8 @@ def test_an_epoch_of_many_receipts_proves_each(world: World, ledger: Ledger) -> 
     commitment = ledger.build(epoch, [statement])
     end = ledger.commit(commitment).time + world.settings.challenge_window
     ledger.finalize(epoch, at=end)
-    for index, receipt in enumerate(statement.receipts):
-        found = prove_sum(commitment.receipts, index, keccak)
+    for receipt in statement.receipts:
+        found = receipt_proof(statement, receipt, keccak)
         assert verify(world, receipt, epoch, (found.index, found.count, list(found.path)))
 
 

@@ -42,7 +42,7 @@ def test_the_first_place_goes_round() -> None:
 @given(genesis=st.integers(0, 10**9), length=st.integers(1, 10**6), after=st.integers(0, 10**9))
 def test_an_epoch_ends_where_the_next_begins(genesis: int, length: int, after: int) -> None:
     """SPEC 7.43: the same epochs as the protocol's."""
-    clock = Clock(genesis, length, 1)
+    clock = Clock(genesis, length)
     now = genesis + after
     epoch = clock.epoch(now)
     assert epoch == epoch_of(now, genesis, length)
