@@ -244,9 +244,9 @@ def constructor_arguments(
 
 def settlement_links(at: Mapping[str, str]) -> tuple[Any, ...]:
     """IEpochSettlement.Links."""
-    gateway = at.get("InferenceGateway", "0x" + "00" * 20)
+    funders = at["PaymentChannels"], at["InferenceGateway"]
     named = (at["NodeStaking"], at["ProtocolParameters"], at["Guardian"], at["RewardDistributor"])
-    return (at["PaymentChannels"], gateway, *named, deployed(at, JUDGES), deployed(at, HOLDERS))
+    return (*funders, *named, deployed(at, JUDGES), deployed(at, HOLDERS))
 
 
 def deployed(at: Mapping[str, str], names: Sequence[str]) -> list[str]:

@@ -104,7 +104,7 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
             EpochSettlementAbandonedTooSoon(settings.abandonedAfter, settings.epochLength)
         );
         channels = _nonZero(links.channels);
-        gateway = links.gateway;
+        gateway = _nonZero(links.gateway);
         staking = INodeStaking(_nonZero(address(links.staking)));
         parameters = IProtocolParameters(_nonZero(address(links.parameters)));
         guardian = IGuardian(_nonZero(address(links.guardian)));
