@@ -11,37 +11,48 @@ import {INodeStaking} from "../interfaces/INodeStaking.sol";
 import {IOpenToken} from "../interfaces/IOpenToken.sol";
 import {IProtocolParameters} from "../interfaces/IProtocolParameters.sol";
 import {EarnerAccounts} from "../libraries/EarnerAccounts.sol";
+import {RewardDrip} from "../libraries/RewardDrip.sol";
+import {ShareMath} from "../libraries/ShareMath.sol";
+import {StakeHistory} from "../libraries/StakeHistory.sol";
+import {StakeLocks} from "../libraries/StakeLocks.sol";
 
-/// @title Stake pools of nodes. Immutable; exits, rewards and slashes cannot be paused by anyone.
-/// @dev Shares and tokens convert at (shares + VIRTUAL_SHARES) / (tokens + 1), both ways rounded down, so that a first
-/// staker gains nothing by donating to an empty pool, and no sequence of stakes and exits takes out more than went in.
-/// rewardPerShare accumulates reward * PRECISION / shares; a position earns shares * (rewardPerShare - paid) / PRECISION.
+/// @title Stake of nodes, curators and jurors, and of those who delegate to them.
+/// @notice Immutable; exits, rewards and slashes cannot be paused by anyone.
+/// @dev Two pools per node. The own pool has one holder, so a share of it is a wei; the delegation pool has shares
+/// (ShareMath). What leaves either pool waits in its unbonding part, in shares again, so that a slash reaches every
+/// ticket without knowing it. rewardPerShare and earned are in wei times PRECISION, so only a claim rounds.
 contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IOpenToken;
+    using RewardDrip for RewardDrip.Drip;
+    using StakeHistory for StakeHistory.History;
+    using StakeLocks for StakeLocks.Locks;
 
-    uint256 private constant VIRTUAL_SHARES = 1_000;
+    uint256 private constant MIN_STAKE = 1 ether;
     uint256 private constant PRECISION = 1e36;
     bytes32 private constant STAKE_TO_FEES = keccak256("stakeToFees");
     bytes32 private constant UNBONDING_PERIOD = keccak256("unbondingPeriod");
+    bytes32 private constant SIGNER_REVOKE_DELAY = keccak256("signerRevokeDelay");
+    bytes32 private constant REWARD_DRIP = keccak256("rewardDrip");
     bytes32 private constant SIGNER_TYPEHASH =
         keccak256("SignerAuthorization(address node,address signer,uint256 deadline)");
+
+    struct Node {
+        Pool own;
+        Pool delegated;
+        StakeLocks.Locks locks;
+        RewardDrip.Drip drip;
+    }
 
     struct Position {
         uint256 shares;
         uint256 rewardPerSharePaid;
-        uint256 rewards;
+        uint256 earned;
     }
 
+    /// @dev `until` is the end of time while the signer is not revoked.
     struct Signer {
         address node;
-        bool active;
-    }
-
-    /// @dev Two periods of locks: what was locked in the one before `period` is still held, what is older is free.
-    struct Locks {
-        uint96 previous;
-        uint96 current;
-        uint64 period;
+        uint64 until;
     }
 
     IOpenToken public immutable token;
@@ -58,18 +69,20 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc INodeStaking
     mapping(address account => address node) public nodeOfStakers;
 
-    mapping(address node => Pool) private _pools;
+    mapping(address node => Node) private _nodes;
     mapping(address node => mapping(address staker => Position)) private _positions;
     mapping(uint256 ticket => Ticket) private _tickets;
     mapping(address signer => Signer) private _signers;
-    mapping(address node => Locks) private _locks;
+    StakeHistory.History private _history;
 
     modifier onlyLocker() {
         require(isLocker[msg.sender], NodeStakingNotLocker(msg.sender));
         _;
     }
 
-    constructor(IOpenToken token_, IProtocolParameters parameters_, Roles memory roles) EIP712("OpenLedger Staking", "1") {
+    constructor(IOpenToken token_, IProtocolParameters parameters_, Roles memory roles)
+        EIP712("OpenLedger Staking", "1")
+    {
         token = token_;
         parameters = parameters_;
         distributor = roles.distributor;
@@ -87,19 +100,9 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc INodeStaking
-    function stakeFor(address node, address staker, uint128 amount) external nonReentrant {
-        require(msg.sender == distributor, NodeStakingNotDistributor(msg.sender));
-        _stake(node, staker, amount);
-    }
-
-    /// @inheritdoc INodeStaking
-    function lock(address node, uint128 amount) external onlyLocker {
-        _lock(node, amount);
-    }
-
-    /// @inheritdoc INodeStaking
-    function lockForFees(address node, uint128 fees) external onlyLocker {
-        _lock(node, fees * parameters.value(STAKE_TO_FEES));
+    function stakeAtLeast(address node, uint128 amount, uint256 minShares) external nonReentrant {
+        uint256 shares = _stake(node, msg.sender, amount);
+        require(shares >= minShares, NodeStakingTooFewShares(shares, minShares));
     }
 
     /// @inheritdoc INodeStaking
@@ -113,23 +116,27 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc INodeStaking
-    function unbond(address node, uint256 shares) external returns (uint256 ticket) {
+    function stakeFor(address node, address staker, uint128 amount) external nonReentrant {
+        require(msg.sender == distributor, NodeStakingNotDistributor(msg.sender));
+        require(staker != address(0), NodeStakingZeroStaker());
+        _stake(node, staker, amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function unbond(address node, uint256 shares) external nonReentrant returns (uint256 ticket) {
         require(shares != 0, NodeStakingZeroAmount());
-        Pool storage pool = _pools[node];
-        Position storage position = _accrue(node, msg.sender);
-        require(shares <= position.shares, NodeStakingNotEnoughShares(shares, position.shares));
-        uint256 amount = _toTokensDown(shares, pool.tokens, pool.shares);
-        uint256 exiting = _toSharesDown(amount, pool.unbondingTokens, pool.unbondingShares);
-        position.shares -= shares;
-        pool.shares -= shares;
-        pool.tokens -= SafeCast.toUint128(amount);
+        _release(node);
+        bool own = msg.sender == node;
+        uint256 amount = own ? _leaveOwn(node, shares) : _leaveDelegated(node, shares);
+        require(amount != 0, NodeStakingZeroAmount());
+        Pool storage pool = _pool(node, msg.sender);
+        uint256 exiting = ShareMath.toSharesDown(amount, pool.unbondingTokens, pool.unbondingShares);
         pool.unbondingTokens += SafeCast.toUint128(amount);
         pool.unbondingShares += exiting;
         ticket = ++ticketCount;
         uint64 readyAt = uint64(block.timestamp) + unbondingPeriod();
-        _tickets[ticket] = Ticket(msg.sender, node, exiting, readyAt);
+        _tickets[ticket] = Ticket(msg.sender, node, exiting, readyAt, pool.generation);
         emit Unbonding(node, msg.sender, ticket, amount, shares, readyAt);
-        if (msg.sender == node) require(locked(node) <= ownStake(node), NodeStakingLocked(node, locked(node), ownStake(node)));
     }
 
     /// @inheritdoc INodeStaking
@@ -138,12 +145,62 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         require(exit.staker != address(0), NodeStakingUnknownTicket(ticket));
         require(msg.sender == exit.staker, NodeStakingNotTicketOwner(ticket, msg.sender, exit.staker));
         require(block.timestamp >= exit.readyAt, NodeStakingStillUnbonding(ticket, exit.readyAt));
-        Pool storage pool = _pools[exit.node];
         delete _tickets[ticket];
-        amount = _toTokensDown(exit.shares, pool.unbondingTokens, pool.unbondingShares);
-        pool.unbondingTokens -= SafeCast.toUint128(amount);
-        pool.unbondingShares -= exit.shares;
+        Pool storage pool = _pool(exit.node, exit.staker);
+        if (exit.generation == pool.generation) {
+            amount = ShareMath.toTokensDown(exit.shares, pool.unbondingTokens, pool.unbondingShares);
+            pool.unbondingTokens -= SafeCast.toUint128(amount);
+            pool.unbondingShares -= exit.shares;
+        }
         emit Withdrawn(exit.node, msg.sender, ticket, amount);
+        if (amount != 0) token.safeTransfer(msg.sender, amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function lock(address node, uint128 amount) external onlyLocker {
+        _lock(node, amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function lockForFees(address node, uint128 fees) external onlyLocker {
+        _lock(node, fees * parameters.value(STAKE_TO_FEES));
+    }
+
+    /// @inheritdoc INodeStaking
+    function slash(address node, uint128 amount, address beneficiary)
+        external
+        nonReentrant
+        returns (uint256 slashed)
+    {
+        require(isSlasher[msg.sender], NodeStakingNotSlasher(msg.sender));
+        _release(node);
+        uint256 capped = Math.min(amount, slashableStake(node) / 2);
+        if (capped == 0) return 0;
+        uint256 fromOwn = _slashOwn(node, Math.min(capped, _reachable(_nodes[node].own)));
+        slashed = fromOwn + _slashDelegated(node, capped - fromOwn);
+        uint256 rewarded = beneficiary == address(0) ? 0 : slashed / 2;
+        emit StakeSlashed(node, beneficiary, slashed - rewarded, rewarded, fromOwn);
+        token.burn(slashed - rewarded);
+        if (rewarded != 0) token.safeTransfer(beneficiary, rewarded);
+    }
+
+    /// @inheritdoc INodeStaking
+    function addRewards(address node, uint128 amount) external nonReentrant {
+        require(amount != 0, NodeStakingZeroAmount());
+        _release(node);
+        _nodes[node].drip.add(amount, parameters.value(REWARD_DRIP));
+        emit RewardsAdded(node, msg.sender, amount);
+        token.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function claimRewards(address node) external nonReentrant returns (uint256 amount) {
+        _release(node);
+        Position storage position = _accrue(node, msg.sender);
+        amount = position.earned / PRECISION;
+        require(amount != 0, NodeStakingNoRewards(node, msg.sender));
+        position.earned -= amount * PRECISION;
+        emit RewardsClaimed(node, msg.sender, amount);
         token.safeTransfer(msg.sender, amount);
     }
 
@@ -155,16 +212,16 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         require(recovered != address(0) && recovered == signer, NodeStakingBadSignerProof(signer, recovered));
         address boundTo = _signers[signer].node;
         require(boundTo == address(0) || boundTo == msg.sender, NodeStakingSignerTaken(signer, boundTo));
-        _signers[signer] = Signer(msg.sender, true);
+        _signers[signer] = Signer(msg.sender, type(uint64).max);
         emit SignerAuthorized(msg.sender, signer);
     }
 
     /// @inheritdoc INodeStaking
     function revokeSigner(address signer) external {
         Signer storage entry = _signers[signer];
-        require(entry.node == msg.sender && entry.active, NodeStakingUnknownSigner(signer));
-        entry.active = false;
-        emit SignerRevoked(msg.sender, signer);
+        require(entry.node == msg.sender && entry.until == type(uint64).max, NodeStakingUnknownSigner(signer));
+        entry.until = uint64(block.timestamp + parameters.value(SIGNER_REVOKE_DELAY));
+        emit SignerRevoked(msg.sender, signer, entry.until);
     }
 
     /// @inheritdoc INodeStaking
@@ -174,54 +231,8 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc INodeStaking
-    function addRewards(address node, uint128 amount) external nonReentrant {
-        require(amount != 0, NodeStakingZeroAmount());
-        Pool storage pool = _pools[node];
-        if (pool.shares == 0) {
-            pool.undistributed += amount;
-        } else {
-            uint256 reward = uint256(amount) + pool.undistributed;
-            pool.undistributed = 0;
-            pool.rewardPerShare += Math.mulDiv(reward, PRECISION, pool.shares);
-        }
-        emit RewardsAdded(node, msg.sender, amount);
-        token.safeTransferFrom(msg.sender, address(this), amount);
-    }
-
-    /// @inheritdoc INodeStaking
-    function claimRewards(address node) external nonReentrant returns (uint256 amount) {
-        Position storage position = _accrue(node, msg.sender);
-        amount = position.rewards;
-        require(amount != 0, NodeStakingNoRewards(node, msg.sender));
-        position.rewards = 0;
-        emit RewardsClaimed(node, msg.sender, amount);
-        token.safeTransfer(msg.sender, amount);
-    }
-
-    /// @inheritdoc INodeStaking
-    function slash(address node, uint128 amount, address beneficiary)
-        external
-        nonReentrant
-        returns (uint256 slashed)
-    {
-        require(isSlasher[msg.sender], NodeStakingNotSlasher(msg.sender));
-        Pool storage pool = _pools[node];
-        uint256 reachable = uint256(pool.tokens) + pool.unbondingTokens;
-        // At most half at once: an emptied pool with shares left would make every later share worthless.
-        slashed = Math.min(amount, reachable / 2);
-        if (slashed == 0) return 0;
-        uint256 fromUnbonding = Math.mulDiv(slashed, pool.unbondingTokens, reachable);
-        pool.unbondingTokens -= SafeCast.toUint128(fromUnbonding);
-        pool.tokens -= SafeCast.toUint128(slashed - fromUnbonding);
-        uint256 rewarded = beneficiary == address(0) ? 0 : slashed / 2;
-        emit StakeSlashed(node, beneficiary, slashed - rewarded, rewarded);
-        token.burn(slashed - rewarded);
-        if (rewarded != 0) token.safeTransfer(beneficiary, rewarded);
-    }
-
-    /// @inheritdoc INodeStaking
     function isSigner(address node, address signer) external view returns (bool) {
-        return signer == node || (_signers[signer].active && _signers[signer].node == node);
+        return signer == node || (_signers[signer].node == node && _isActive(signer));
     }
 
     /// @inheritdoc INodeStaking
@@ -231,7 +242,7 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc INodeStaking
     function nodeOf(address account) external view returns (address) {
-        return _signers[account].active ? _signers[account].node : account;
+        return _isActive(account) ? _signers[account].node : account;
     }
 
     /// @inheritdoc INodeStaking
@@ -240,8 +251,20 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc INodeStaking
-    function getPool(address node) external view returns (Pool memory) {
-        return _pools[node];
+    function ownPool(address node) external view returns (Pool memory pool) {
+        pool = _nodes[node].own;
+        pool.shares = pool.tokens;
+    }
+
+    /// @inheritdoc INodeStaking
+    function delegationPool(address node) external view returns (Pool memory) {
+        return _nodes[node].delegated;
+    }
+
+    /// @inheritdoc INodeStaking
+    function rewardDrip(address node) external view returns (uint256 left, uint64 last, uint64 until) {
+        RewardDrip.Drip storage drip = _nodes[node].drip;
+        return (drip.left, drip.last, drip.until);
     }
 
     /// @inheritdoc INodeStaking
@@ -250,13 +273,49 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc INodeStaking
-    function totalStake(address node) external view returns (uint256) {
-        return _pools[node].tokens;
+    function ticketWorth(uint256 ticket) external view returns (uint256) {
+        Ticket storage exit = _tickets[ticket];
+        Pool storage pool = _pool(exit.node, exit.staker);
+        if (exit.staker == address(0) || exit.generation != pool.generation) return 0;
+        return ShareMath.toTokensDown(exit.shares, pool.unbondingTokens, pool.unbondingShares);
     }
 
     /// @inheritdoc INodeStaking
-    function slashableStake(address node) external view returns (uint256) {
-        return uint256(_pools[node].tokens) + _pools[node].unbondingTokens;
+    function totalStake(address node) external view returns (uint256) {
+        return uint256(_nodes[node].own.tokens) + _nodes[node].delegated.tokens;
+    }
+
+    /// @inheritdoc INodeStaking
+    function stakeOf(address node, address staker) external view returns (uint256) {
+        if (staker == node) return _nodes[node].own.tokens;
+        Pool storage pool = _nodes[node].delegated;
+        return ShareMath.toTokensDown(_positions[node][staker].shares, pool.tokens, pool.shares);
+    }
+
+    /// @inheritdoc INodeStaking
+    function sharesOf(address node, address staker) external view returns (uint256) {
+        return staker == node ? _nodes[node].own.tokens : _positions[node][staker].shares;
+    }
+
+    /// @inheritdoc INodeStaking
+    function pendingRewards(address node, address staker) external view returns (uint256) {
+        Position storage position = _positions[node][staker];
+        Pool storage pool = _nodes[node].delegated;
+        (uint256 toOwn, uint256 toDelegated) = _due(_nodes[node]);
+        uint256 perShare = pool.rewardPerShare + _perShare(toDelegated, pool.shares);
+        uint256 earned = position.earned + position.shares * (perShare - position.rewardPerSharePaid);
+        if (staker == node) earned += toOwn * PRECISION;
+        return earned / PRECISION;
+    }
+
+    /// @inheritdoc INodeStaking
+    function pastStake(address node, uint256 time) external view returns (uint256) {
+        return _history.totalAt(node, _past(time));
+    }
+
+    /// @inheritdoc INodeStaking
+    function pastStakeOf(address node, address staker, uint256 time) external view returns (uint256) {
+        return _history.stakeAt(node, staker, _past(time));
     }
 
     /// @inheritdoc INodeStaking
@@ -266,86 +325,171 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc INodeStaking
     function ownStake(address account) public view returns (uint256) {
-        Pool storage pool = _pools[account];
-        return _toTokensDown(_positions[account][account].shares, pool.tokens, pool.shares);
+        return _nodes[account].own.tokens;
     }
 
     /// @inheritdoc INodeStaking
     function freeStake(address account) public view returns (uint256) {
-        return Math.saturatingSub(ownStake(account), locked(account));
+        return ownStake(account) - locked(account);
     }
 
     /// @inheritdoc INodeStaking
     function locked(address account) public view returns (uint256) {
-        Locks memory locks = _rotated(account);
-        return uint256(locks.previous) + locks.current;
+        return _nodes[account].locks.held();
     }
 
     /// @inheritdoc INodeStaking
-    function stakeOf(address node, address staker) external view returns (uint256) {
-        Pool storage pool = _pools[node];
-        return _toTokensDown(_positions[node][staker].shares, pool.tokens, pool.shares);
+    function slashableStake(address node) public view returns (uint256) {
+        return _reachable(_nodes[node].own) + _reachable(_nodes[node].delegated);
     }
 
-    /// @inheritdoc INodeStaking
-    function sharesOf(address node, address staker) external view returns (uint256) {
-        return _positions[node][staker].shares;
-    }
-
-    /// @inheritdoc INodeStaking
-    function pendingRewards(address node, address staker) external view returns (uint256) {
-        Position storage position = _positions[node][staker];
-        return position.rewards + _earnedSince(position, _pools[node].rewardPerShare);
-    }
-
-    function _lock(address node, uint256 amount) private {
-        uint256 free = freeStake(node);
-        require(amount <= free, NodeStakingLockExceedsStake(node, amount, free));
-        Locks memory locks = _rotated(node);
-        locks.current += SafeCast.toUint96(amount);
-        _locks[node] = locks;
-        emit StakeLocked(node, msg.sender, amount);
-    }
-
-    function _rotated(address node) private view returns (Locks memory locks) {
-        locks = _locks[node];
-        uint64 period = uint64(block.timestamp) / unbondingPeriod();
-        if (period == locks.period) return locks;
-        return Locks(period == locks.period + 1 ? locks.current : 0, 0, period);
-    }
-
-    function _stake(address node, address staker, uint128 amount) private {
+    function _stake(address node, address staker, uint128 amount) private returns (uint256 shares) {
         require(node != address(0), NodeStakingZeroNode());
         require(amount != 0, NodeStakingZeroAmount());
-        Pool storage pool = _pools[node];
-        Position storage position = _accrue(node, staker);
-        uint256 shares = _toSharesDown(amount, pool.tokens, pool.shares);
-        require(shares != 0, NodeStakingTooSmall(amount));
-        position.shares += shares;
-        pool.shares += shares;
-        pool.tokens += amount;
-        nodeOfStakers[EarnerAccounts.stakersOf(node)] = node;
+        _release(node);
+        shares = staker == node ? _joinOwn(node, amount) : _joinDelegated(node, staker, amount);
+        address stakers = EarnerAccounts.stakersOf(node);
+        if (nodeOfStakers[stakers] == address(0)) nodeOfStakers[stakers] = node;
         emit Staked(node, staker, amount, shares);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    /// @dev Must run before a position's shares change, or the change would earn for the past.
+    function _joinOwn(address node, uint128 amount) private returns (uint256 shares) {
+        Pool storage pool = _nodes[node].own;
+        require(amount >= MIN_STAKE || pool.tokens != 0, NodeStakingTooSmall(amount, MIN_STAKE));
+        pool.tokens += amount;
+        _history.recordOwn(node, pool.tokens);
+        return amount;
+    }
+
+    function _joinDelegated(address node, address staker, uint128 amount) private returns (uint256 shares) {
+        Pool storage pool = _nodes[node].delegated;
+        Position storage position = _accrue(node, staker);
+        require(amount >= MIN_STAKE || position.shares != 0, NodeStakingTooSmall(amount, MIN_STAKE));
+        shares = ShareMath.toSharesDown(amount, pool.tokens, pool.shares);
+        require(shares != 0, NodeStakingTooSmall(amount, MIN_STAKE));
+        position.shares += shares;
+        pool.shares += shares;
+        pool.tokens += amount;
+        _recordDelegated(node, staker);
+    }
+
+    function _leaveOwn(address node, uint256 amount) private returns (uint256) {
+        Pool storage pool = _nodes[node].own;
+        require(amount <= pool.tokens, NodeStakingNotEnoughShares(amount, pool.tokens));
+        uint256 free = freeStake(node);
+        require(amount <= free, NodeStakingLocked(node, amount, free));
+        pool.tokens -= uint128(amount);
+        _history.recordOwn(node, pool.tokens);
+        return amount;
+    }
+
+    function _leaveDelegated(address node, uint256 shares) private returns (uint256 amount) {
+        Pool storage pool = _nodes[node].delegated;
+        Position storage position = _accrue(node, msg.sender);
+        require(shares <= position.shares, NodeStakingNotEnoughShares(shares, position.shares));
+        amount = ShareMath.toTokensDown(shares, pool.tokens, pool.shares);
+        position.shares -= shares;
+        pool.shares -= shares;
+        pool.tokens -= uint128(amount);
+        _recordDelegated(node, msg.sender);
+    }
+
+    function _recordDelegated(address node, address staker) private {
+        Pool storage pool = _nodes[node].delegated;
+        _history.recordTokens(node, pool.tokens);
+        _history.recordShares(node, staker, pool.shares, _positions[node][staker].shares);
+    }
+
+    function _lock(address node, uint256 amount) private {
+        if (amount == 0) return;
+        uint256 free = freeStake(node);
+        require(amount <= free, NodeStakingLockExceedsStake(node, amount, free));
+        _nodes[node].locks.add(amount, unbondingPeriod());
+        emit StakeLocked(node, msg.sender, amount);
+    }
+
+    function _slashOwn(address node, uint256 amount) private returns (uint256 taken) {
+        if (amount == 0) return 0;
+        Node storage entry = _nodes[node];
+        Pool storage pool = entry.own;
+        if (amount == _reachable(pool)) {
+            // Tickets of an emptied pool must not share in what is unbonded later.
+            (pool.tokens, pool.unbondingTokens, pool.unbondingShares) = (0, 0, 0);
+            ++pool.generation;
+            taken = amount;
+        } else {
+            taken = _take(pool, amount);
+        }
+        entry.locks.reduceTo(pool.tokens);
+        _history.recordOwn(node, pool.tokens);
+    }
+
+    /// @dev Never empties the pool: the own pool goes first, so half of both is at most half of this one.
+    function _slashDelegated(address node, uint256 amount) private returns (uint256 taken) {
+        if (amount == 0) return 0;
+        Pool storage pool = _nodes[node].delegated;
+        taken = _take(pool, amount);
+        _history.recordTokens(node, pool.tokens);
+    }
+
+    /// @dev The same part of what is at work and of what is unbonding, both rounded down.
+    function _take(Pool storage pool, uint256 amount) private returns (uint256 taken) {
+        (uint256 working, uint256 unbonding) = (pool.tokens, pool.unbondingTokens);
+        uint256 fromWorking = Math.mulDiv(amount, working, working + unbonding);
+        uint256 fromUnbonding = Math.mulDiv(amount, unbonding, working + unbonding);
+        pool.tokens = uint128(working - fromWorking);
+        pool.unbondingTokens = uint128(unbonding - fromUnbonding);
+        return fromWorking + fromUnbonding;
+    }
+
+    /// @dev Must run before a node's stake changes, or the change would earn for the past.
+    function _release(address node) private {
+        Node storage entry = _nodes[node];
+        if (entry.drip.left == 0) return;
+        if (entry.own.tokens == 0 && entry.delegated.tokens == 0) return entry.drip.pause();
+        (uint256 toOwn, uint256 toDelegated) = _due(entry);
+        entry.drip.take(toOwn + toDelegated);
+        if (toOwn != 0) _positions[node][node].earned += toOwn * PRECISION;
+        if (toDelegated != 0) entry.delegated.rewardPerShare += _perShare(toDelegated, entry.delegated.shares);
+    }
+
+    /// @dev Must run before a position's shares change, likewise.
     function _accrue(address node, address staker) private returns (Position storage position) {
-        uint256 rewardPerShare = _pools[node].rewardPerShare;
+        uint256 rewardPerShare = _nodes[node].delegated.rewardPerShare;
         position = _positions[node][staker];
-        position.rewards += _earnedSince(position, rewardPerShare);
+        position.earned += position.shares * (rewardPerShare - position.rewardPerSharePaid);
         position.rewardPerSharePaid = rewardPerShare;
     }
 
-    function _earnedSince(Position storage position, uint256 rewardPerShare) private view returns (uint256) {
-        return Math.mulDiv(position.shares, rewardPerShare - position.rewardPerSharePaid, PRECISION);
+    function _due(Node storage entry) private view returns (uint256 toOwn, uint256 toDelegated) {
+        uint256 own = entry.own.tokens;
+        uint256 all = own + entry.delegated.tokens;
+        if (all == 0) return (0, 0);
+        uint256 due = entry.drip.due();
+        toOwn = Math.mulDiv(due, own, all);
+        toDelegated = due - toOwn;
     }
 
-    function _toSharesDown(uint256 amount, uint256 tokens, uint256 shares) private pure returns (uint256) {
-        return Math.mulDiv(amount, shares + VIRTUAL_SHARES, tokens + 1);
+    function _pool(address node, address staker) private view returns (Pool storage) {
+        return staker == node ? _nodes[node].own : _nodes[node].delegated;
     }
 
-    function _toTokensDown(uint256 part, uint256 tokens, uint256 shares) private pure returns (uint256) {
-        return Math.mulDiv(part, tokens + 1, shares + VIRTUAL_SHARES);
+    function _isActive(address signer) private view returns (bool) {
+        return block.timestamp < _signers[signer].until;
+    }
+
+    /// @dev The present second can still change, so only the past is history.
+    function _past(uint256 time) private view returns (uint48) {
+        require(time < block.timestamp, NodeStakingFutureLookup(time, block.timestamp));
+        return uint48(time);
+    }
+
+    function _reachable(Pool storage pool) private view returns (uint256) {
+        return uint256(pool.tokens) + pool.unbondingTokens;
+    }
+
+    function _perShare(uint256 amount, uint256 shares) private pure returns (uint256) {
+        return shares == 0 ? 0 : Math.mulDiv(amount, PRECISION, shares);
     }
 }
