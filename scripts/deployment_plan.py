@@ -49,6 +49,7 @@ class Settings:
     appeal_window: int = DAY
     unbonding_period: int = 14 * DAY
     signer_revoke_delay: int = DAY
+    reward_drip: int = DAY
     commit_bond: int = 1_000 * OPEN
     data_bond: int = 10 * OPEN
     dispute_bond: int = 100 * OPEN
@@ -82,6 +83,7 @@ DEVNET = Settings(
     appeal_window=30,
     unbonding_period=300,
     signer_revoke_delay=30,
+    reward_drip=60,
     commit_bond=100 * OPEN,
     data_bond=OPEN,
     dispute_bond=10 * OPEN,
@@ -285,6 +287,7 @@ def parameters(treasury: str, settings: Settings) -> list[tuple[bytes, int, int,
         ("appealWindow", s.appeal_window, 1, 2 * DAY),
         ("unbondingPeriod", s.unbonding_period, 1, 60 * DAY),
         ("signerRevokeDelay", s.signer_revoke_delay, 0, 7 * DAY),
+        ("rewardDrip", s.reward_drip, 0, 7 * DAY),
     )
     return [(keccak(name.encode()), value, least, greatest) for name, value, least, greatest in rows]
 

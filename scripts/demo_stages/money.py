@@ -125,6 +125,8 @@ def claim_all(world: World) -> dict[str, Any]:
         else:
             paid[_label(world, account)] = core.claims.claim(account)
     staking = world.chain.contract("NodeStaking")
+    _, _, flowed = staking.functions.rewardDrip(checksummed(core.node)).call()
+    advance_to(world.chain, flowed)
     for name in ("olga", "sam"):
         pending = staking.functions.pendingRewards(
             checksummed(core.node), checksummed(world.people.address(name))

@@ -63,6 +63,7 @@ async def test_stakers_take_the_parts_of_their_stakes(node: Node) -> None:
     await node.ask(node.request("one"))
     await node.settle_until_final()
     paid = (await node.claim_all())[stakers_account(node.core.node, keccak)]
+    node.world.advance(SETTINGS.reward_drip)
     operator, staker = [
         await asyncio.to_thread(node.core.staking.position, node.core.node, node.world.plain(actor))
         for actor in ("operator", "staker")

@@ -82,6 +82,7 @@ OPEN_TO_ALL = {
     ("ModelRegistry", "registerBase"),
     ("ModelRegistry", "registerModel"),
     ("NodeStaking", "stake"),
+    ("NodeStaking", "stakeAtLeast"),
     ("NodeStaking", "stakeWithPermit"),
     ("NodeStaking", "authorizeSigner"),
     ("NodeStaking", "setEncryptionKey"),

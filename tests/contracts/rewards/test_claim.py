@@ -123,6 +123,7 @@ def test_the_stakers_part_goes_to_the_pool(world: World, ledger: Ledger, through
         call = world.distributor.functions.claimForStakers(world.address("node"), 45, proof)
         world.send(call, "stranger")
     assert world.balance(stakers(world)) == 0
+    world.pass_to(world.now + world.settings.reward_drip)
     assert world.staking.functions.pendingRewards(world.address("node"), world.address("node")).call() == 45
     before = world.balance("node")
     world.send(world.staking.functions.claimRewards(world.address("node")), "node")

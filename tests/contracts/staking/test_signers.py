@@ -3,6 +3,7 @@
 import pytest
 
 from node.chain.signer import authorization_digest
+from tests.contracts.staking.bench import REVOKE_DELAY, Bench
 from tests.contracts.world import World, reverts
 
 
@@ -44,18 +45,38 @@ def test_the_consent_expires(world: World, left: int, accepted: bool) -> None:
         authorize(world, "node", "hot_signer", deadline, proof_by="hot_signer")
 
 
-def test_a_signer_stays_with_its_node(world: World) -> None:
+@pytest.mark.parametrize("delay", [0, REVOKE_DELAY])
+def test_a_revoked_signer_signs_until_the_delay_is_over(bench: Bench, delay: int) -> None:
+    """SPEC 8.66: a signer is its node's while now < revocation + signerRevokeDelay, the delay in force when
+    it was revoked."""
+    authorize(bench, "node", "hot_signer", bench.now + 1_000, proof_by="hot_signer")
+    bench.set_parameter("signerRevokeDelay", delay)
+    mined = bench.do("node", "revokeSigner", "hot_signer")
+    (event,) = bench.events(mined, bench.staking, "SignerRevoked")
+    assert event["until"] == mined.time + delay
+    bench.set_parameter("signerRevokeDelay", 7 * delay)
+    if delay:
+        bench.pass_to(mined.time + delay - 1)
+        assert is_signer(bench, "node", "hot_signer")
+        assert bench.read("nodeOf", "hot_signer") == bench.address("node")
+        bench.pass_to(mined.time + delay)
+    assert not is_signer(bench, "node", "hot_signer")
+    assert bench.read("nodeOf", "hot_signer") == bench.address("hot_signer")
+    with reverts("NodeStakingUnknownSigner", bench.address("hot_signer")):
+        bench.do("node", "revokeSigner", "hot_signer")
+
+
+def test_a_signer_stays_with_its_node(bench: Bench) -> None:
     """SPEC 8.28: a signer serves one node for ever, revoked or not."""
-    end = world.now + 1_000
-    authorize(world, "node", "hot_signer", end, proof_by="hot_signer")
-    world.send(world.staking.functions.revokeSigner(world.address("hot_signer")), "node")
-    assert not is_signer(world, "node", "hot_signer")
-    assert is_signer(world, "node", "hot_signer", ever=True)
-    assert world.staking.functions.nodeOf(world.address("hot_signer")).call() == world.address("hot_signer")
-    with reverts("NodeStakingSignerTaken", world.address("hot_signer"), world.address("node")):
-        authorize(world, "other_node", "hot_signer", end, proof_by="hot_signer")
-    authorize(world, "node", "hot_signer", end, proof_by="hot_signer")
-    assert is_signer(world, "node", "hot_signer")
+    end = bench.now + 1_000
+    authorize(bench, "node", "hot_signer", end, proof_by="hot_signer")
+    revoked = bench.do("node", "revokeSigner", "hot_signer")
+    bench.pass_to(revoked.time + REVOKE_DELAY)
+    assert is_signer(bench, "node", "hot_signer", ever=True)
+    with reverts("NodeStakingSignerTaken", bench.address("hot_signer"), bench.address("node")):
+        authorize(bench, "other_node", "hot_signer", end, proof_by="hot_signer")
+    authorize(bench, "node", "hot_signer", end, proof_by="hot_signer")
+    assert is_signer(bench, "node", "hot_signer")
 
 
 def test_only_the_node_revokes(world: World) -> None:

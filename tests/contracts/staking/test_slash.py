@@ -1,12 +1,16 @@
-"""Slashes through the one door there is: a proven fault."""
+"""Slashes: through the one door the suite has today, and by a slasher of the bench's."""
 
 from dataclasses import replace
+
+import pytest
 
 from scripts.deployment_plan import OPEN
 from tests.contracts.epochs import receipt_of, solidity_receipt
 from tests.contracts.seals import prove_sealed
-from tests.contracts.staking.test_stake import unbond, worth
+from tests.contracts.staking.bench import SLASHER, Bench
 from tests.contracts.world import World, reverts
+
+ZERO = "0x" + "00" * 20
 
 
 def slash(world: World, seq: int = 1) -> int:
@@ -21,9 +25,10 @@ def slash(world: World, seq: int = 1) -> int:
     return int(event["slashed"])
 
 
-def test_only_fault_proofs_slash(world: World) -> None:
-    """SPEC 8.27: nobody but the fault proofs takes stake."""
+def test_only_slashers_slash(world: World) -> None:
+    """SPEC 8.27: nobody but the named contracts takes stake."""
     world.stake("node", OPEN)
+    assert world.staking.functions.isSlasher(world.faults.address).call()
     with reverts("NodeStakingNotSlasher", world.address("stranger")):
         call = world.staking.functions.slash(world.address("node"), 1, world.address("stranger"))
         world.send(call, "stranger")
@@ -31,30 +36,87 @@ def test_only_fault_proofs_slash(world: World) -> None:
 
 def test_a_slash_is_half_burnt_and_half_paid(world: World) -> None:
     """SPEC 8.27: of what is slashed half is burnt (the odd wei too) and half goes to the challenger."""
-    world.stake("node", 1_000_000_010)
+    world.stake("node", OPEN + 10)
     supply = world.token.functions.totalSupply().call()
     slashed = slash(world)
-    assert slashed == 100_000_001
-    assert world.balance("challenger") == 50_000_000
-    assert supply - world.token.functions.totalSupply().call() == 50_000_001
-    assert world.balance(world.staking.address) == 1_000_000_010 - slashed
+    assert slashed == OPEN // 10 + 1
+    assert world.balance("challenger") == OPEN // 20
+    assert supply - world.token.functions.totalSupply().call() == OPEN // 20 + 1
+    assert world.balance(world.staking.address) == OPEN + 10 - slashed
 
 
-def test_all_stakers_bear_a_slash_alike_exits_included(world: World) -> None:
+def test_without_a_beneficiary_all_is_burnt(bench: Bench) -> None:
+    """SPEC 8.27: a slash that nobody earned is burnt whole."""
+    bench.stake("node", 10 * OPEN)
+    supply = bench.token.functions.totalSupply().call()
+    assert bench.slash("node", 2 * OPEN, ZERO) == 2 * OPEN
+    assert supply - bench.token.functions.totalSupply().call() == 2 * OPEN
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(0, 0), (30 * OPEN, 30 * OPEN), (10**36, 30 * OPEN)])
+def test_at_most_half_goes_at_once(bench: Bench, asked: int, taken: int) -> None:
+    """SPEC 8.27: whatever is asked, a slash takes at most half of what it can reach."""
+    bench.stake("node", 60 * OPEN, staker="staker")
+    assert bench.slash("node", asked) == taken
+    assert bench.read("slashableStake", "node") == 60 * OPEN - taken
+
+
+def test_a_slash_of_nothing_does_not_revert(bench: Bench) -> None:
+    """SPEC 8.27: a node without stake is slashed by zero."""
+    assert bench.slash("node", OPEN) == 0
+
+
+def test_own_stake_goes_first(bench: Bench) -> None:
+    """SPEC 8.27: delegators lose only what the node's own stake does not cover."""
+    bench.stake("node", 10 * OPEN)
+    bench.stake("node", 90 * OPEN, staker="staker")
+    bench.slash("node", 4 * OPEN)
+    assert (bench.read("ownStake", "node"), bench.read("stakeOf", "node", "staker")) == (6 * OPEN, 90 * OPEN)
+    bench.slash("node", 20 * OPEN)
+    assert (bench.read("ownStake", "node"), bench.read("stakeOf", "node", "staker")) == (0, 76 * OPEN)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_an_exit_is_slashed_at_the_rate_of_what_stays(bench: Bench, own: bool) -> None:
     """SPEC 8.26: stake that is being unbonded is slashed at the same rate as stake at work."""
-    world.stake("node", 100 * OPEN, staker="staker")
-    world.stake("node", 100 * OPEN, staker="other_staker")
-    ticket, ready_at = unbond(world, "other_staker")
-    assert slash(world) == 20 * OPEN
-    assert abs(worth(world, "staker") - 90 * OPEN) <= 1
-    world.send(world.staking.functions.withdraw(ticket), "other_staker", at=ready_at)
-    assert abs(world.balance("other_staker") - 90 * OPEN) <= 1
+    staker, other = ("node", "node") if own else ("staker", "other_staker")
+    bench.stake("node", 100 * OPEN, staker=staker)
+    bench.stake("node", 100 * OPEN, staker=other)
+    shares = 100 * OPEN if own else None
+    ticket, ready_at = bench.unbond(other, shares)
+    assert bench.slash("node", 20 * OPEN) == 20 * OPEN
+    assert bench.read("stakeOf", "node", staker) == 90 * OPEN
+    assert bench.read("ticketWorth", ticket) == 90 * OPEN
+    bench.do(other, "withdraw", ticket, at=ready_at)
+    assert bench.balance(other) == 90 * OPEN
+
+
+def test_a_slash_of_all_own_stake_voids_its_tickets(bench: Bench) -> None:
+    """SPEC 8.65: tickets of an emptied pool pay nothing, and what is unbonded later is nobody else's."""
+    bench.stake("node", 4 * OPEN)
+    bench.stake("node", 96 * OPEN, staker="staker")
+    voided, _ = bench.unbond("node", OPEN)
+    delegated, _ = bench.unbond("staker", 1_000 * OPEN)
+    assert bench.slash("node", 10 * OPEN) == 10 * OPEN
+    assert bench.read("ticketWorth", voided) == 0
+    assert bench.read("ownPool", "node") == (0, 0, 0, 0, 0, 1)
+    bench.stake("node", 3 * OPEN)
+    later, ready_at = bench.unbond("node", 2 * OPEN)
+    assert bench.read("ticketWorth", later) == 2 * OPEN
+    bench.do("node", "withdraw", voided, at=ready_at)
+    assert bench.balance("node") == 0
+    bench.do("node", "withdraw", later)
+    assert bench.balance("node") == 2 * OPEN
+    assert bench.read("ticketWorth", delegated) == OPEN * 90 // 96
 
 
 def test_a_withdrawn_stake_is_beyond_reach(world: World) -> None:
     world.stake("node", 100 * OPEN, staker="staker")
-    ticket, ready_at = unbond(world, "staker")
-    world.send(world.staking.functions.withdraw(ticket), "staker", at=ready_at)
+    held = world.staking.functions.sharesOf(world.address("node"), world.address("staker")).call()
+    ticket = world.staking.functions.unbond(world.address("node"), held)
+    world.send(ticket, "staker")
+    withdraw = world.staking.functions.withdraw(1)
+    world.send(withdraw, "staker", at=world.now + world.settings.unbonding_period)
     assert slash(world) == 0
     assert world.balance("staker") == 100 * OPEN
 
@@ -65,5 +127,23 @@ def test_a_new_staker_does_not_pay_for_an_old_slash(world: World) -> None:
     for seq in range(1, 6):
         slash(world, seq)
     world.stake("node", 50 * OPEN, staker="other_staker")
-    assert abs(worth(world, "other_staker") - 50 * OPEN) <= 1
-    assert abs(worth(world, "staker") - 59_049 * OPEN // 1_000) <= 5
+    worth = world.staking.functions.stakeOf
+    assert abs(worth(world.address("node"), world.address("other_staker")).call() - 50 * OPEN) <= 1
+    left = worth(world.address("node"), world.address("staker")).call()
+    assert abs(left - 59_049 * OPEN // 1_000) <= 5
+
+
+def test_the_gas_of_a_slash_does_not_grow_with_history(bench: Bench) -> None:
+    """SPEC 8.71: a slash walks no list: stakers, tickets and locks before it cost it nothing."""
+    bench.stake("node", 10 * OPEN)
+    bench.stake("node", 90 * OPEN, staker="staker")
+    for _ in range(3):
+        bench.unbond("staker", 1_000 * OPEN)
+        bench.slash("node", OPEN)
+    few = bench.do(SLASHER, "slash", "node", OPEN, "stranger").gas
+    for _ in range(12):
+        bench.unbond("staker", 1_000 * OPEN)
+        bench.stake("node", OPEN, staker="other_staker")
+        bench.unbond("other_staker", 10**6)
+    many = bench.do(SLASHER, "slash", "node", OPEN, "stranger").gas
+    assert abs(many - few) < 1_000

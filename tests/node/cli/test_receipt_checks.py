@@ -138,7 +138,8 @@ def test_another_requests_receipt_and_a_strangers_signature_are_caught(
 def test_a_revoked_signers_receipts_stay_valid(answer: Answer, chain: Chain, world: World) -> None:
     """SPEC 0.66"""
     signer = world.address("hot_signer")
-    world.send(world.staking.functions.revokeSigner(signer), "node")
+    revoked = world.send(world.staking.functions.revokeSigner(signer), "node")
+    world.pass_to(revoked.time + world.settings.signer_revoke_delay)
     assert not world.call(world.staking.functions.isSigner(world.address("node"), signer))
     assert failed(answer, chain) == []
 

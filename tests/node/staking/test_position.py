@@ -73,5 +73,7 @@ def test_what_a_signer_signed_stays_valid_when_it_is_revoked(world: World, staki
     node, signer = world.plain("node"), world.plain("challenger")
     assert not staking.was_signer(node, signer)
     world.authorize("node", "challenger")
-    world.send(world.staking.functions.revokeSigner(world.checksum(signer)), "node")
+    revoked = world.send(world.staking.functions.revokeSigner(world.checksum(signer)), "node")
+    assert staking.is_signer(node, signer)
+    world.pass_to(revoked.time + world.settings.signer_revoke_delay)
     assert staking.was_signer(node, signer) and not staking.is_signer(node, signer)
