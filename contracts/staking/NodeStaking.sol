@@ -176,8 +176,9 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         _release(node);
         uint256 capped = Math.min(amount, slashableStake(node) / 2);
         if (capped == 0) return 0;
-        uint256 fromOwn = _slashOwn(node, Math.min(capped, _reachable(_nodes[node].own)));
-        slashed = fromOwn + _slashDelegated(node, capped - fromOwn);
+        uint256 ownPart = Math.min(capped, _reachable(_nodes[node].own));
+        uint256 fromOwn = _slashOwn(node, ownPart);
+        slashed = fromOwn + _slashDelegated(node, capped - ownPart);
         uint256 rewarded = beneficiary == address(0) ? 0 : slashed / 2;
         emit StakeSlashed(node, beneficiary, slashed - rewarded, rewarded, fromOwn);
         token.burn(slashed - rewarded);
