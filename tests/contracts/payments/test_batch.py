@@ -2,6 +2,7 @@
 
 from node.chain.keccak import keccak
 from protocol.receipt import VOUCHER_TYPE, solidity_tuple
+from scripts.deployment_plan import OPEN
 from tests.contracts.channel import OpenChannel, open_channel
 from tests.contracts.world import Mined, World, reverts
 
@@ -97,14 +98,14 @@ def test_the_last_voucher_that_moved_money_is_on_record(world: World) -> None:
 
 def test_a_claim_beyond_free_stake_moves_nothing(world: World) -> None:
     """SPEC 6.60: stake is locked in proportion to every fee, or the fee does not move."""
-    world.stake("node", 1_000)
-    channel = open_channel(world, 1_000)
-    most = 1_000 // world.settings.stake_to_fees
+    world.stake("node", OPEN)
+    channel = open_channel(world, OPEN)
+    most = OPEN // world.settings.stake_to_fees
     with reverts("NodeStakingLockExceedsStake"):
         channel.claim(most + 1)
     channel.claim(most)
     with reverts("NodeStakingLockExceedsStake"):
         claim_many(world, [channel], most + 1)
-    world.stake("node", 1_000)
+    world.stake("node", OPEN)
     claim_many(world, [channel], most + 1)
     assert channel.claimed == most + 1
