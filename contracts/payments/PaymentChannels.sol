@@ -5,6 +5,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochSettlement} from "../interfaces/IEpochSettlement.sol";
@@ -40,6 +41,13 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     struct SignerCap {
         uint128 cap;
         uint64 expiry;
+    }
+
+    /// @dev What all vouchers of one call share, found once.
+    struct Batch {
+        address payee;
+        uint64 epoch;
+        bytes32 domain;
     }
 
     IOpenToken public immutable token;
@@ -160,15 +168,15 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IPaymentChannels
     function claim(Voucher calldata voucher, bytes calldata signature) external nonReentrant returns (uint128 delta) {
-        (address payee, uint64 epoch) = _beginClaim(voucher.channelId);
-        delta = _take(voucher, signature, payee, epoch);
+        Batch memory batch = _begin(voucher.channelId);
+        delta = _take(voucher, signature, batch);
         if (delta == 0) {
             State storage channel = _channels[voucher.channelId];
             revert PaymentChannelsNothingToClaim(
                 voucher.channelId, voucher.cumulative, channel.deposited, channel.claimed
             );
         }
-        _pay(payee, delta);
+        _pay(batch.payee, delta);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -182,11 +190,11 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         );
         require(vouchers.length <= MAX_BATCH, PaymentChannelsBatchTooLong(vouchers.length, MAX_BATCH));
         if (vouchers.length == 0) return 0;
-        (address payee, uint64 epoch) = _beginClaim(vouchers[0].channelId);
+        Batch memory batch = _begin(vouchers[0].channelId);
         for (uint256 i = 0; i < vouchers.length; ++i) {
-            total += _take(vouchers[i], signatures[i], payee, epoch);
+            total += _take(vouchers[i], signatures[i], batch);
         }
-        if (total != 0) _pay(payee, total);
+        if (total != 0) _pay(batch.payee, total);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -292,32 +300,36 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     }
 
     /// @dev A payer could otherwise claim in its payee's name with a receipts root of its own making.
-    function _beginClaim(bytes32 id) private view returns (address payee, uint64 epoch) {
-        payee = _known(id).payee;
+    function _begin(bytes32 id) private view returns (Batch memory) {
+        address payee = _known(id).payee;
         require(staking.isSigner(payee, msg.sender), PaymentChannelsNotPayee(id, msg.sender, payee));
-        epoch = settlement.currentEpoch();
+        return Batch(payee, settlement.currentEpoch(), _domainSeparatorV4());
     }
 
     /// @dev Counts what the voucher covers as claimed; `_pay` moves the sum of a call.
-    function _take(Voucher calldata voucher, bytes calldata signature, address payee, uint64 epoch)
+    function _take(Voucher calldata voucher, bytes calldata signature, Batch memory batch)
         private
         returns (uint128 delta)
     {
         bytes32 id = voucher.channelId;
-        State storage channel = _known(id);
-        require(channel.payee == payee, PaymentChannelsOtherPayee(id, channel.payee, payee));
+        State storage channel = _channels[id];
+        // Both words are read once, before anything that makes the compiler read them again.
+        (address payer, uint96 deposited) = (channel.payer, channel.deposited);
+        (address channelPayee, uint96 claimed) = (channel.payee, channel.claimed);
+        require(payer != address(0), PaymentChannelsUnknown(id));
+        require(channelPayee == batch.payee, PaymentChannelsOtherPayee(id, channelPayee, batch.payee));
         require(block.timestamp < voucher.validBefore, PaymentChannelsVoucherExpired(id, voucher.validBefore));
         bytes32 voucherHash = VoucherHash.hashVoucher(voucher);
-        _checkSignature(channel.payer, voucher, voucherHash, signature);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(batch.domain, voucherHash);
+        _checkSignature(payer, voucher, digest, signature);
         // Never more than is there, and never counted as claimed before it moved: the rest stays owed.
-        uint96 upTo = uint96(Math.min(voucher.cumulative, channel.deposited));
-        uint96 claimed = channel.claimed;
+        uint96 upTo = uint96(Math.min(voucher.cumulative, deposited));
         if (upTo <= claimed) return 0;
         delta = upTo - claimed;
         channel.claimed = upTo;
         channel.lastVoucher = voucherHash;
         emit VoucherClaimed(
-            id, payee, voucher.cumulative, delta, voucher.receiptCount, voucher.receiptsRoot, epoch
+            id, channelPayee, voucher.cumulative, delta, voucher.receiptCount, voucher.receiptsRoot, batch.epoch
         );
     }
 
@@ -330,10 +342,10 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     function _checkSignature(
         address payer,
         Voucher calldata voucher,
-        bytes32 voucherHash,
+        bytes32 digest,
         bytes calldata signature
     ) private view {
-        (address signer,,) = ECDSA.tryRecoverCalldata(_hashTypedDataV4(voucherHash), signature);
+        (address signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
         require(signer != address(0), PaymentChannelsBadSignature());
         if (signer == payer) return;
         SignerCap storage entry = _signers[voucher.channelId][signer];
