@@ -11,7 +11,7 @@ export ETH_HASH_BACKEND ?= pysha3
 demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
 demo demo-anvil: export OMP_WAIT_POLICY = passive
 
-.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage check fmt lint types layers drift vectors artifacts lock bench clean
+.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-mutations check fmt lint types layers drift vectors artifacts lock bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -35,6 +35,14 @@ test-full: ## the fast tier and the long tests
 
 contracts: setup ## the contract tests through `brownie test`, on anvil
 	@$(PY) scripts/brownie_run.py test tests/contracts --ignore=tests/contracts/test_brownie.py -W ignore
+
+contracts-audit: setup ## slither's findings, forge's invariants and halmos' proofs
+	@scripts/setup.sh audit
+	@.tools/audit/bin/python scripts/slither_check.py
+	@$(PY) scripts/forge_run.py test
+
+contracts-mutations: setup ## whether a wrong ledger line is noticed by a test
+	@$(PY) scripts/mutate_contracts.py
 
 contracts-coverage: setup ## statement and branch coverage of the contracts by their tests
 	@$(PY) scripts/contract_coverage.py

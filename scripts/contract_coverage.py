@@ -55,8 +55,8 @@ def run_tests(arguments: list[str]) -> int:
         *arguments,
     ]
     environment = os.environ | {
-        "OPENLEDGER_CONTRACT_COVERAGE": str(FOLDER),
-        "OPENLEDGER_COVERAGE_HITS": str(HITS),
+        "OPENLEDGER_CONTRACT_ARTIFACTS": str(FOLDER),
+        "OPENLEDGER_CONTRACT_HITS": str(HITS),
     }
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds everything the project needs inside the checkout, once; a second run only checks stamps.
 #   .venv          all Python packages, from requirements/lock.txt with hashes, and torch
-#   node_modules   solc, OpenZeppelin, anvil, viem, from package-lock.json
+#   node_modules   solc, OpenZeppelin, anvil, forge, viem, from package-lock.json
+#   .tools/audit   slither and halmos, when asked for
 #   .cache/base    SmolLM2-135M-Instruct as safetensors, from a hash-pinned package
-# Arguments: what to set up (python node base browser); default: python node base.
+# Arguments: what to set up (python node base browser audit); default: python node base.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,6 +68,18 @@ setup_base() {
   [ -f "$BASE/fingerprint.json" ] && return 0
   say "base model: SmolLM2-135M-Instruct, converted to safetensors once"
   with_progress "conversion" .venv/bin/python -m inference_worker.base.convert --out "$BASE"
+}
+
+# Analysers of the contracts, apart from the product's packages: halmos holds others back.
+setup_audit() {
+  local want
+  want="$(stamp_of requirements/audit.txt)"
+  is_fresh .tools/audit/.stamp "$want" && return 0
+  require_python
+  say "slither and halmos"
+  [ -x .tools/audit/bin/python ] || "$PYTHON" -m venv .tools/audit
+  with_progress "audit packages" .tools/audit/bin/python -m pip install --quiet -r requirements/audit.txt
+  echo "$want" >.tools/audit/.stamp
 }
 
 # A browser is needed by the wallet tests alone; without root they are skipped in words.

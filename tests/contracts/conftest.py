@@ -17,17 +17,19 @@ from tests.contracts.world import World, rewound
 
 
 @pytest.fixture(scope="session", autouse=True)
-def watched() -> Iterator[None]:
-    """Counts what the contracts run where scripts/contract_coverage.py asks for it."""
-    folder = os.environ.get("OPENLEDGER_CONTRACT_COVERAGE")
-    if folder is None:
+def other_code() -> Iterator[None]:
+    """The code under test where coverage or mutation asks for other builds than the committed ones."""
+    folder = os.environ.get("OPENLEDGER_CONTRACT_ARTIFACTS")
+    hits = os.environ.get("OPENLEDGER_CONTRACT_HITS")
+    if folder is not None:
+        deployment_plan.ARTIFACTS = Path(folder)
+    if folder is None or hits is None:
         yield
         return
-    deployment_plan.ARTIFACTS = Path(folder)
     coverage = Coverage.load(Path(folder))
     watch(coverage)
     yield
-    coverage.save(Path(os.environ["OPENLEDGER_COVERAGE_HITS"]))
+    coverage.save(Path(hits))
 
 
 @pytest.fixture(scope="session")
