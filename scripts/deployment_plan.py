@@ -115,6 +115,9 @@ ORDER = (
     "PaymentChannels",
     "InferenceGateway",
     "FaultProofs",
+    "DataChallenges",
+    "JurorPool",
+    "Committee",
 )
 
 
@@ -191,6 +194,7 @@ def constructor_arguments(
     s = settings
     governor = (s.voting_delay, s.voting_period, s.proposal_threshold, s.late_quorum_extension)
     treasury = s.treasury or at["OpenTimelock"]
+    disputing = (at["OpenToken"], at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"])
     return {
         "OpenToken": (Web3.to_checksum_address(s.recipient or deployer),),
         "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
@@ -241,6 +245,9 @@ def constructor_arguments(
             at["Guardian"],
         ),
         "FaultProofs": (at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]),
+        "DataChallenges": disputing,
+        "JurorPool": (at["NodeStaking"], at["ProtocolParameters"], at["Committee"]),
+        "Committee": (*disputing, at["JurorPool"]),
     }
 
 

@@ -25,6 +25,7 @@ FOLDERS = (
     "rewards",
     "governance",
     "examples",
+    "disputes",
     "mocks",
 )
 
