@@ -49,6 +49,8 @@ def show(session: Session, node: str, staker: str | None) -> None:
         {
             "node": node,
             "node_total": open_amount(functions.totalStake(pair[0]).call()),
+            "node_own": open_amount(functions.ownStake(pair[0]).call()),
+            "node_locked": open_amount(functions.locked(pair[0]).call()),
             "staker": staker or node,
             "staked": open_amount(functions.stakeOf(*pair).call()),
             "pending_rewards": open_amount(functions.pendingRewards(*pair).call()),

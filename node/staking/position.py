@@ -16,11 +16,13 @@ from node.chain.transactor import Transactor
 
 @dataclass(frozen=True)
 class Position:
-    """A staker's place behind one node; amounts in wei."""
+    """A staker's place behind one node; amounts in wei. What the node locked cannot leave yet."""
 
     node: str
     staked: int
     node_total: int
+    node_own: int
+    node_locked: int
     pending_rewards: int
 
 
@@ -40,6 +42,8 @@ class Staking:
             node=node,
             staked=functions.stakeOf(node_address, staker_address).call(),
             node_total=functions.totalStake(node_address).call(),
+            node_own=functions.ownStake(node_address).call(),
+            node_locked=functions.locked(node_address).call(),
             pending_rewards=functions.pendingRewards(node_address, staker_address).call(),
         )
 

@@ -42,6 +42,7 @@ def test_what_is_staked_comes_back_after_the_delay_and_not_before(world: World, 
     staking.stake(node, 400 * OPEN)
     position = staking.position(node, node)
     assert (position.staked, position.node_total, position.pending_rewards) == (400 * OPEN, 400 * OPEN, 0)
+    assert (position.node_own, position.node_locked) == (400 * OPEN, 0)
     shares = world.staking.functions.sharesOf(world.address("node"), world.address("node")).call()
     staking.unbond(node, shares)
     assert staking.position(node, node).staked == 0
