@@ -45,10 +45,13 @@ class Drip:
         return replace(self, last=now, until=self.until + now - self.last)
 
     def added(self, amount: int, period: int, now: int) -> "Drip":
-        """After a reward came, what was due being taken; the time left is the mean by amount, rounded up."""
-        weighted = amount * period + (self.left * (self.until - self.last) if self.left else 0)
+        """After a reward came, what was due being taken; the time left is the mean by amount, rounded towards
+        what it was.
+        """
         left = self.left + amount
-        return Drip(left, now, now - (-weighted // left))
+        rest = self.until - self.last if self.left else period
+        moved = amount * abs(period - rest) // left
+        return Drip(left, now, now + (rest + moved if period >= rest else rest - moved))
 
 
 @dataclass(frozen=True, slots=True)

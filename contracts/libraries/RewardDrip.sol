@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.27;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-
 /// @title Rewards that flow to a node's stakers evenly over time, and stand still while there is none.
 /// @dev Were a reward paid at once, whoever stakes one block before it would take as much as those who stood behind the
 /// node while it was earned. `left` flows linearly from `last` to `until`; each release takes its part of what is left,
@@ -33,15 +31,16 @@ library RewardDrip {
         self.last = uint64(block.timestamp);
     }
 
-    /// @dev Adds a reward after what was due is taken. The time left is the mean by amount, so that a dust reward cannot
-    /// hold up a large one.
+    /// @dev Adds a reward after what was due is taken. The time left is the mean by amount, rounded towards what it was:
+    /// dust, however often it comes, neither holds up a large reward nor hurries it.
     function add(Drip storage self, uint128 amount, uint256 period) internal {
-        uint256 left = self.left;
-        uint256 weighted = uint256(amount) * period;
-        if (left != 0) weighted += left * (self.until - self.last);
-        left += amount;
+        uint256 left = uint256(self.left) + amount;
+        uint256 rest = self.left == 0 ? period : self.until - self.last;
+        rest = period >= rest
+            ? rest + (amount * (period - rest)) / left
+            : rest - (amount * (rest - period)) / left;
         self.left = uint128(left);
         self.last = uint64(block.timestamp);
-        self.until = uint64(block.timestamp + Math.ceilDiv(weighted, left));
+        self.until = uint64(block.timestamp + rest);
     }
 }

@@ -52,7 +52,7 @@ def test_a_reward_beside_another_waits_for_its_mean(bench: Bench) -> None:
     assert bench.read("rewardDrip", "node") == [2_500, start + 50, start + 50 + 70]
     bench.do("deployer", "addRewards", "node", 1, at=start + 60)
     left, _, until = bench.read("rewardDrip", "node")
-    assert (left, until) == (2_500 - 357 + 1, start + 121)
+    assert (left, until) == (2_500 - 357 + 1, start + 120)
     bench.pass_to(until)
     assert pending(bench, "node") == 4_001
 
