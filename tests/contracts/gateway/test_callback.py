@@ -4,7 +4,7 @@ import pytest
 from web3.contract import Contract
 
 from node.chain.keccak import keccak
-from tests.contracts.asking import ANSWER, CALLBACK_GAS, DURATION, PROMPT, Asked, ask_through, consumer
+from tests.contracts.asking import ANSWER, CALLBACK_GAS, DURATION, PROMPT, Asked, ask, ask_through, consumer
 from tests.contracts.world import Mined, World, reverts
 
 ACCEPT, REVERT, BURN_GAS, RETURN_BOMB, REVERT_BOMB, CALL_GATEWAY = range(6)
@@ -84,8 +84,16 @@ def test_a_consumer_may_ask_again_from_its_callback(world: World) -> None:
 
 def test_no_gas_or_no_code_means_no_callback(world: World) -> None:
     asker = consumer(world, REVERT)
-    mined = ask_through(world, asker, callback_gas=0).fulfil()
-    assert world.events(mined, world.gateway, "InferenceDelivered") == []
+    for asked in (ask_through(world, asker, callback_gas=0), ask(world, callback_gas=50_000)):
+        assert world.events(asked.fulfil(), world.gateway, "InferenceDelivered") == []
+
+
+def test_nobody_but_the_requester_pays_for_what_it_returns(world: World) -> None:
+    """SPEC 6.92: return data are not copied, so that their length costs the node nothing."""
+    gas = {}
+    for mode in (ACCEPT, ACCEPT, RETURN_BOMB):
+        gas[mode] = ask_through(world, consumer(world, mode)).fulfil().gas
+    assert gas[RETURN_BOMB] < gas[ACCEPT] + 40_000  # the bomb is worth 57,000, and its maker writes nothing
 
 
 @pytest.mark.parametrize("callback_gas", [200_000, 500_000])

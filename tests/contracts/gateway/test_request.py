@@ -2,6 +2,9 @@
 
 import pytest
 
+from node.chain.keccak import keccak
+from protocol.escrow import Ask, ask_id
+from protocol.types import Address
 from tests.contracts.asking import DURATION, PROMPT, ask, prepare
 from tests.contracts.models.test_model_registry import DRAFT, registry
 from tests.contracts.world import World, reverts
@@ -35,7 +38,12 @@ def test_a_request_escrows_its_highest_price_and_is_readable(world: World) -> No
 
 def test_equal_requests_have_different_ids(world: World) -> None:
     """SPEC 6.81: a request's id binds all that was asked, its order, contract and chain."""
-    assert ask(world).id != ask(world).id
+    first, second = ask(world), ask(world)
+    gateway = Address(world.record["contracts"]["InferenceGateway"])
+    for count, asked in enumerate((first, second), start=1):
+        terms = Ask(world.plain("payer"), world.plain("node"), asked.model, PROMPT, 100, asked.deadline, 0)
+        assert asked.id == ask_id(terms, count, world.chain_id, gateway, keccak)
+    assert first.id != second.id
     assert world.gateway.functions.requestCount().call() == 2
 
 

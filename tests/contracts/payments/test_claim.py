@@ -6,8 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.chain.keccak import keccak
 from node.chain.signer import SECP256K1_ORDER
-from protocol.receipt import Voucher, solidity_tuple
+from protocol.eip712 import typed_digest
+from protocol.receipt import VOUCHER_TYPE, Voucher, solidity_tuple
 from scripts.deployment_plan import OPEN
 from tests.contracts.channel import open_channel
 from tests.contracts.world import World, reverts, rewound
@@ -128,6 +130,24 @@ def test_a_signature_has_one_form(world: World, spoil) -> None:  # type: ignore[
         channel.claim_signed(voucher, spoil(channel.sign(voucher)))
 
 
+@pytest.mark.parametrize("dirty", [0, 1])
+@pytest.mark.parametrize("word", [1, 2, 4], ids=["cumulative", "receiptCount", "validBefore"])
+def test_a_word_wider_than_its_type_is_refused(world: World, word: int, dirty: int) -> None:
+    """SPEC 6.28: a voucher whose words do not fit their types is refused, even if it was signed so."""
+    channel = open_channel(world, 100)
+    voucher = channel.voucher(10)
+    call = world.channels.functions.claim(solidity_tuple(voucher), channel.sign(voucher))
+    data = bytearray(bytes.fromhex(call._encode_transaction_data()[2:]))
+    struct, signature = slice(4, 164), slice(228, 293)
+    data[struct.start + 32 * word] = dirty
+    struct_digest = keccak(keccak(VOUCHER_TYPE.encode()) + bytes(data[struct]))
+    digest = typed_digest(world.channels_domain, struct_digest, keccak)
+    data[signature] = world.signers["payer"].sign_digest(digest)
+    sent = {"from": world.address("node"), "to": world.channels.address, "data": bytes(data), "gas": 500_000}
+    mined = world.web3.eth.get_transaction_receipt(world.web3.eth.send_transaction(sent))
+    assert (mined["status"], channel.claimed) == ((0, 0) if dirty else (1, 10))
+
+
 @pytest.mark.parametrize("sender", ["payer", "stranger"])
 def test_only_the_payee_claims(world: World, sender: str) -> None:
     """SPEC 6.29: only the payee or one of its signers claims."""
@@ -159,6 +179,7 @@ def test_a_batch_passes_over_what_moves_nothing(world: World) -> None:
 
 
 def test_a_batch_is_bounded_and_paired(world: World) -> None:
+    """SPEC 6.30: a batch has at most 64, and a signature for each."""
     channel = open_channel(world)
     voucher = channel.voucher(1)
     many: list[Voucher] = [voucher] * 65
@@ -167,6 +188,8 @@ def test_a_batch_is_bounded_and_paired(world: World) -> None:
         world.send(claim([solidity_tuple(v) for v in many], [b""] * 65), "node")
     with reverts("PaymentChannelsBatchMismatch", 1, 0):
         world.send(claim([solidity_tuple(voucher)], []), "node")
+    world.send(claim([solidity_tuple(v) for v in many[1:]], [channel.sign(voucher)] * 64), "node")
+    assert channel.claimed == 1
 
 
 def test_amounts_up_to_the_widest_voucher_are_judged_not_overflowed(world: World) -> None:

@@ -86,6 +86,18 @@ def test_a_cancelled_authorization_is_dead(world: World, as_bytes: bool) -> None
     move(other, other.sign("payer"))
 
 
+@pytest.mark.parametrize("signature", [b"", bytes(65)])
+def test_nobody_signs_for_the_zero_address(world: World, signature: bytes) -> None:
+    """SPEC 6.73: a signature that recovers to nobody is nobody's, the zero address included."""
+    zero = "0x" + "00" * 20
+    made = authorization(world, source=zero)
+    cancel = world.token.get_function_by_signature("cancelAuthorization(address,bytes32,bytes)")
+    with reverts("ERC3009InvalidSignature"):
+        move(made, signature)
+    with reverts("ERC3009InvalidSignature"):
+        world.send(cancel(zero, NONCE, signature), "stranger")
+
+
 def test_an_authorization_leaves_votes_and_supply_right(world: World) -> None:
     """SPEC 6.65: votes follow money that moves by authorization."""
     world.send(world.token.functions.delegate(world.address("node")), "node")
