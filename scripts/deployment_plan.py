@@ -19,12 +19,11 @@ from web3.utils import get_create_address
 from node.chain.keccak import keccak
 from protocol.attribution import Lane
 from protocol.parameters import DEFAULTS, MAX_ROYALTIES_PPM
+from protocol.tunables import TUNABLES
 
 ARTIFACTS = Path(__file__).resolve().parent.parent / "node" / "chain" / "artifacts"
 DAY = 86_400
 OPEN = 10**18
-TOTAL_PPM = 1_000_000
-MAX_BOND = 1_000_000 * OPEN
 AMOUNTS = (
     "commit_bond",
     "data_bond",
@@ -65,10 +64,17 @@ class Settings:
     timelock_delay: int = 2 * DAY
     max_batch: int = 16
     max_output_tokens: int = 1_024
+    max_callback_gas: int = 500_000
     equivocation_slash_ppm: int = 100_000
+    fault_slash_ppm: int = 100_000
+    withholding_slash_ppm: int = 100_000
+    juror_slash_ppm: int = 10_000
+    role_delay: int = 2 * DAY  # least execution and grant delay of any role's holder but the timelock
+    rewiring_delay: int = 7 * DAY  # before the parameters obey other roles
     guardian: str | None = None  # who may pause; None: the deployer
-    guardian_term: int = 365 * DAY  # from genesis
+    guardian_term: int = 365 * DAY  # from the deployment
     pause_limit: int = 7 * DAY
+    pause_cool_down: int = 21 * DAY
     treasury: str | None = None  # None: the timelock, which only votes can spend from
     recipient: str | None = None  # of the supply that no allocation takes; None: the deployer
     allocations: Mapping[str, int] | None = None
@@ -90,6 +96,9 @@ DEVNET = Settings(
     min_curator_stake=100 * OPEN,
     min_juror_stake=100 * OPEN,
     pause_limit=600,
+    pause_cool_down=600,
+    role_delay=1,
+    rewiring_delay=5,
     min_withdraw_delay=60,
     voting_delay=1,
     voting_period=60,
@@ -126,6 +135,8 @@ JUDGES = ("FaultProofs", "SpanFaults", "ShareFaults", "LedgerFaults", "DataChall
 SLASHERS = (*JUDGES, "ContributionLedger")
 LOCKERS = ("PaymentChannels", "InferenceGateway", "EpochSettlement", "JurorPool")
 HOLDERS = ("DataChallenges", "Committee")
+# What asks the guardian before it takes new business; nothing else can be paused.
+PAUSABLE = ("DatanetRegistry", "ContributionLedger", "ModelRegistry", "InferenceGateway", "EpochSettlement")
 
 
 class DeploymentAddressMismatch(Exception):
@@ -198,14 +209,31 @@ def constructor_arguments(
     return {
         "OpenToken": (Web3.to_checksum_address(s.recipient or deployer),),
         "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
-        "OpenGovernor": (at["OpenToken"], at["OpenTimelock"], governor),
-        "OpenAccessManager": (at["OpenTimelock"],),
-        "Guardian": (
-            Web3.to_checksum_address(s.guardian or deployer),
-            (s.genesis or 0) + s.guardian_term,
-            s.pause_limit,
+        "OpenGovernor": (at["OpenToken"], at["OpenTimelock"], at["Guardian"], governor),
+        "OpenAccessManager": (
+            at["OpenTimelock"],
+            at["Guardian"],
+            at["ProtocolParameters"],
+            (s.role_delay, s.role_delay, s.rewiring_delay),
         ),
-        "ProtocolParameters": (at["OpenAccessManager"], DEFAULTS.split.parts, parameters(treasury, s)),
+        "Guardian": (
+            (
+                at["OpenTimelock"],
+                at["OpenGovernor"],
+                at["OpenAccessManager"],
+                s.pause_limit,
+                s.pause_cool_down,
+            ),
+            Web3.to_checksum_address(s.guardian or deployer),
+            s.guardian_term,
+            deployed(at, PAUSABLE),
+        ),
+        "ProtocolParameters": (
+            at["OpenAccessManager"],
+            s.epoch_length,
+            DEFAULTS.split.parts,
+            parameters(treasury, s),
+        ),
         "DatanetRegistry": (at["ContributionLedger"], at["LabourLedger"], at["Guardian"]),
         "ContributionLedger": (
             at["OpenToken"],
@@ -263,40 +291,49 @@ def deployed(at: Mapping[str, str], names: Sequence[str]) -> list[str]:
     return [at[name] for name in names if name in at]
 
 
-def parameters(treasury: str, settings: Settings) -> list[tuple[bytes, int, int, int]]:
-    """Key, first value, least and greatest value of every parameter that a vote can set."""
-    weights = DEFAULTS.lane_weights
-    s = settings
-    rows = (
-        ("treasury", int(treasury, 16), 1, 2**160 - 1),
-        ("labourPpm", DEFAULTS.labour_ppm, 0, 500_000),
-        ("gradientWeight", weights[Lane.GRADIENT], 0, TOTAL_PPM),
-        ("spanWeight", weights[Lane.SPAN], 0, DEFAULTS.span_weight_cap),
-        ("retrievalWeight", weights[Lane.RETRIEVAL], 0, TOTAL_PPM),
-        ("maxRoyaltiesPpm", MAX_ROYALTIES_PPM, 0, MAX_ROYALTIES_PPM),
-        ("maxBatch", s.max_batch, 1, 1_024),
-        ("maxOutputTokens", s.max_output_tokens, 1, 65_536),
-        ("maxCallbackGas", 500_000, 0, 1_500_000),
-        ("equivocationSlashPpm", s.equivocation_slash_ppm, 0, 500_000),
-        ("faultSlashPpm", 100_000, 0, 500_000),
-        ("withholdingSlashPpm", 100_000, 0, 500_000),
-        ("jurorSlashPpm", 10_000, 0, 100_000),
-        ("stakeToFees", s.stake_to_fees, 0, 100),
-        ("commitBond", s.commit_bond, 0, MAX_BOND),
-        ("dataBond", s.data_bond, 0, MAX_BOND),
-        ("disputeBond", s.dispute_bond, 0, MAX_BOND),
-        ("contributionBond", s.contribution_bond, 0, MAX_BOND),
-        ("minCuratorStake", s.min_curator_stake, 0, MAX_BOND),
-        ("minJurorStake", s.min_juror_stake, 0, MAX_BOND),
-        ("challengeWindow", s.challenge_window, 1, 4 * DAY),
-        ("responseWindow", s.response_window, 1, DAY),
-        ("committeeWindow", s.committee_window, 2, 3 * DAY),
-        ("appealWindow", s.appeal_window, 1, 2 * DAY),
-        ("unbondingPeriod", s.unbonding_period, 1, 60 * DAY),
-        ("signerRevokeDelay", s.signer_revoke_delay, 0, 7 * DAY),
-        ("rewardDrip", s.reward_drip, 0, 7 * DAY),
-    )
-    return [(keccak(name.encode()), value, least, greatest) for name, value, least, greatest in rows]
+def parameters(treasury: str, settings: Settings) -> list[tuple[bytes, int, int, int, int]]:
+    """Key, kind, first value, least and greatest value of every parameter that a vote can set."""
+    first = first_values(treasury, settings)
+    rows = []
+    for one in TUNABLES:
+        # A development network's windows, and so its unbonding period, are shorter than any public one's.
+        least = min(one.least, first[one.name]) if one.name == "unbondingPeriod" else one.least
+        rows.append((keccak(one.name.encode()), int(one.kind), first[one.name], least, one.greatest))
+    return rows
+
+
+def first_values(treasury: str, settings: Settings) -> dict[str, int]:
+    """What each parameter is at version 1, by name."""
+    weights, s = DEFAULTS.lane_weights, settings
+    return {
+        "treasury": int(treasury, 16),
+        "labourPpm": DEFAULTS.labour_ppm,
+        "gradientWeight": weights[Lane.GRADIENT],
+        "spanWeight": weights[Lane.SPAN],
+        "retrievalWeight": weights[Lane.RETRIEVAL],
+        "maxRoyaltiesPpm": MAX_ROYALTIES_PPM,
+        "maxBatch": s.max_batch,
+        "maxOutputTokens": s.max_output_tokens,
+        "maxCallbackGas": s.max_callback_gas,
+        "equivocationSlashPpm": s.equivocation_slash_ppm,
+        "faultSlashPpm": s.fault_slash_ppm,
+        "withholdingSlashPpm": s.withholding_slash_ppm,
+        "jurorSlashPpm": s.juror_slash_ppm,
+        "stakeToFees": s.stake_to_fees,
+        "commitBond": s.commit_bond,
+        "dataBond": s.data_bond,
+        "disputeBond": s.dispute_bond,
+        "contributionBond": s.contribution_bond,
+        "minCuratorStake": s.min_curator_stake,
+        "minJurorStake": s.min_juror_stake,
+        "challengeWindow": s.challenge_window,
+        "responseWindow": s.response_window,
+        "committeeWindow": s.committee_window,
+        "appealWindow": s.appeal_window,
+        "unbondingPeriod": s.unbonding_period,
+        "signerRevokeDelay": s.signer_revoke_delay,
+        "rewardDrip": s.reward_drip,
+    }
 
 
 def deployment_record(

@@ -5,6 +5,7 @@ import {Governor} from "@openzeppelin/contracts/governance/Governor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {GovernorCountingSimple} from "@openzeppelin/contracts/governance/extensions/GovernorCountingSimple.sol";
 import {GovernorPreventLateQuorum} from "@openzeppelin/contracts/governance/extensions/GovernorPreventLateQuorum.sol";
+import {GovernorProposalGuardian} from "@openzeppelin/contracts/governance/extensions/GovernorProposalGuardian.sol";
 import {GovernorSettings} from "@openzeppelin/contracts/governance/extensions/GovernorSettings.sol";
 import {GovernorStorage} from "@openzeppelin/contracts/governance/extensions/GovernorStorage.sol";
 import {GovernorTimelockControl} from "@openzeppelin/contracts/governance/extensions/GovernorTimelockControl.sol";
@@ -21,6 +22,7 @@ contract OpenGovernor is
     GovernorVotes,
     GovernorVotesQuorumFraction,
     GovernorPreventLateQuorum,
+    GovernorProposalGuardian,
     GovernorStorage,
     GovernorTimelockControl
 {
@@ -34,14 +36,16 @@ contract OpenGovernor is
         uint48 lateQuorumExtension;
     }
 
-    constructor(IVotes token, TimelockController timelock_, Settings memory settings)
+    constructor(IVotes token, TimelockController timelock_, address guardian, Settings memory settings)
         Governor("OpenLedger Governor")
         GovernorSettings(settings.votingDelay, settings.votingPeriod, settings.threshold)
         GovernorVotes(token)
         GovernorVotesQuorumFraction(QUORUM_PERCENT)
         GovernorPreventLateQuorum(settings.lateQuorumExtension)
         GovernorTimelockControl(timelock_)
-    {}
+    {
+        _setProposalGuardian(guardian);
+    }
 
     // What follows only names, for the compiler, which of several parents' functions runs.
 
@@ -74,6 +78,15 @@ contract OpenGovernor is
 
     function proposalThreshold() public view override(Governor, GovernorSettings) returns (uint256) {
         return super.proposalThreshold();
+    }
+
+    function _validateCancel(uint256 proposalId, address caller)
+        internal
+        view
+        override(Governor, GovernorProposalGuardian)
+        returns (bool)
+    {
+        return super._validateCancel(proposalId, caller);
     }
 
     function _propose(

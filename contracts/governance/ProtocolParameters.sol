@@ -17,35 +17,43 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
     bytes32 private constant SPAN = keccak256("spanWeight");
     bytes32 private constant RETRIEVAL = keccak256("retrievalWeight");
 
-    struct Bounds {
+    bytes32 private constant CHALLENGE = keccak256("challengeWindow");
+    bytes32 private constant RESPONSE = keccak256("responseWindow");
+    bytes32 private constant COMMITTEE = keccak256("committeeWindow");
+    bytes32 private constant APPEAL = keccak256("appealWindow");
+    bytes32 private constant UNBONDING = keccak256("unbondingPeriod");
+
+    struct Rule {
+        Kind kind;
+        bool known;
         uint208 min;
         uint208 max;
-        bool known;
     }
 
     /// @inheritdoc IProtocolParameters
+    uint64 public immutable epochLength;
+    /// @inheritdoc IProtocolParameters
     uint64 public version;
 
+    bytes32[] private _keys;
     mapping(uint64 version => Split) private _splits;
-    mapping(bytes32 key => Bounds) private _bounds;
+    mapping(bytes32 key => Rule) private _rules;
     /// @dev Checkpoint keys are versions.
     mapping(bytes32 key => Checkpoints.Trace208) private _values;
 
-    constructor(address accessManager, Split memory split, Parameter[] memory parameters)
+    constructor(address accessManager, uint64 epochLength_, Split memory split, Parameter[] memory parameters)
         AccessManaged(accessManager)
     {
+        epochLength = epochLength_;
         _checkSplit(split);
         version = 1;
         _splits[1] = split;
         emit SplitChanged(1, split);
         for (uint256 i = 0; i < parameters.length; ++i) {
-            Parameter memory parameter = parameters[i];
-            require(!_bounds[parameter.key].known, ProtocolParametersDuplicateKey(parameter.key));
-            _bounds[parameter.key] = Bounds(parameter.min, parameter.max, true);
-            _write(1, parameter.key, parameter.value);
+            _define(parameters[i]);
         }
-        require(_bounds[TREASURY].known, ProtocolParametersUnknownKey(TREASURY));
-        _checkLanes();
+        require(_rules[TREASURY].kind == Kind.Account, ProtocolParametersUnknownKey(TREASURY));
+        _checkTogether();
     }
 
     /// @inheritdoc IProtocolParameters
@@ -59,20 +67,20 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
     /// @inheritdoc IProtocolParameters
     function setValue(bytes32 key, uint256 newValue) external restricted {
         _write(_nextVersion(), key, newValue);
-        _checkLanes();
+        _checkTogether();
     }
 
     /// @inheritdoc IProtocolParameters
-    function setValues(bytes32[] calldata keys, uint256[] calldata newValues) external restricted {
+    function setValues(bytes32[] calldata changed, uint256[] calldata newValues) external restricted {
         require(
-            keys.length == newValues.length && keys.length <= MAX_BATCH,
-            ProtocolParametersBatch(keys.length, newValues.length, MAX_BATCH)
+            changed.length == newValues.length && changed.length <= MAX_BATCH,
+            ProtocolParametersBatch(changed.length, newValues.length, MAX_BATCH)
         );
         uint64 next = _nextVersion();
-        for (uint256 i = 0; i < keys.length; ++i) {
-            _write(next, keys[i], newValues[i]);
+        for (uint256 i = 0; i < changed.length; ++i) {
+            _write(next, changed[i], newValues[i]);
         }
-        _checkLanes();
+        _checkTogether();
     }
 
     /// @inheritdoc IProtocolParameters
@@ -83,24 +91,36 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
 
     /// @inheritdoc IProtocolParameters
     function value(bytes32 key) external view returns (uint256) {
-        return _valueOf(key).latest();
+        return _latest(key);
     }
 
     /// @inheritdoc IProtocolParameters
     function valueAt(bytes32 key, uint64 atVersion) external view returns (uint256) {
         _checkVersion(atVersion);
-        return _valueOf(key).upperLookupRecent(uint48(atVersion));
+        require(_rules[key].known, ProtocolParametersUnknownKey(key));
+        return _values[key].upperLookupRecent(uint48(atVersion));
     }
 
     /// @inheritdoc IProtocolParameters
     function boundsOf(bytes32 key) external view returns (uint256 min, uint256 max) {
-        _valueOf(key); // reverts for an unknown key
-        return (_bounds[key].min, _bounds[key].max);
+        require(_rules[key].known, ProtocolParametersUnknownKey(key));
+        return (_rules[key].min, _rules[key].max);
+    }
+
+    /// @inheritdoc IProtocolParameters
+    function kindOf(bytes32 key) external view returns (Kind) {
+        require(_rules[key].known, ProtocolParametersUnknownKey(key));
+        return _rules[key].kind;
+    }
+
+    /// @inheritdoc IProtocolParameters
+    function keys() external view returns (bytes32[] memory) {
+        return _keys;
     }
 
     /// @inheritdoc IProtocolParameters
     function treasury() external view returns (address) {
-        return address(uint160(_values[TREASURY].latest()));
+        return address(uint160(_latest(TREASURY)));
     }
 
     function _nextVersion() private returns (uint64 next) {
@@ -108,35 +128,58 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
         _splits[next] = _splits[next - 1];
     }
 
-    function _write(uint64 atVersion, bytes32 key, uint256 newValue) private {
-        Bounds memory bounds = _bounds[key];
-        require(bounds.known, ProtocolParametersUnknownKey(key));
+    function _define(Parameter memory parameter) private {
+        (bytes32 key, Kind kind) = (parameter.key, parameter.kind);
+        require(!_rules[key].known, ProtocolParametersDuplicateKey(key));
         require(
-            bounds.min <= newValue && newValue <= bounds.max,
-            ProtocolParametersOutOfBounds(key, newValue, bounds.min, bounds.max)
+            parameter.min <= parameter.max && parameter.max <= _greatestOf(kind),
+            ProtocolParametersBadBounds(key, kind, parameter.min, parameter.max)
+        );
+        _rules[key] = Rule(kind, true, parameter.min, parameter.max);
+        _keys.push(key);
+        _write(1, key, parameter.value);
+    }
+
+    function _write(uint64 atVersion, bytes32 key, uint256 newValue) private {
+        Rule memory rule = _rules[key];
+        require(rule.known, ProtocolParametersUnknownKey(key));
+        require(
+            rule.min <= newValue && newValue <= rule.max,
+            ProtocolParametersOutOfBounds(key, newValue, rule.min, rule.max)
         );
         _values[key].push(uint48(atVersion), SafeCast.toUint208(newValue));
         emit ParameterChanged(atVersion, key, newValue);
     }
 
-    function _valueOf(bytes32 key) private view returns (Checkpoints.Trace208 storage) {
-        require(_bounds[key].known, ProtocolParametersUnknownKey(key));
-        return _values[key];
+    function _latest(bytes32 key) private view returns (uint256) {
+        (bool known,, uint208 latest) = _values[key].latestCheckpoint();
+        require(known, ProtocolParametersUnknownKey(key));
+        return latest;
     }
 
     function _checkVersion(uint64 atVersion) private view {
         require(atVersion != 0 && atVersion <= version, ProtocolParametersUnknownVersion(atVersion, version));
     }
 
-    /// @dev Weights that do not add up would stop every node from reading the rules.
-    function _checkLanes() private view {
-        uint256 gradient = _valueOf(GRADIENT).latest();
-        uint256 span = _valueOf(SPAN).latest();
-        uint256 retrieval = _valueOf(RETRIEVAL).latest();
+    /// @dev What single bounds cannot say.
+    function _checkTogether() private view {
+        // Weights that do not add up would stop every node from reading the rules.
+        (uint256 gradient, uint256 span, uint256 retrieval) = (_latest(GRADIENT), _latest(SPAN), _latest(RETRIEVAL));
         require(
             gradient + span == TOTAL_PPM && retrieval <= gradient,
             ProtocolParametersLaneWeights(gradient, span, retrieval)
         );
+        uint256 needed = _latest(CHALLENGE) + _latest(RESPONSE) + 2 * _latest(COMMITTEE) + _latest(APPEAL) + epochLength;
+        uint256 unbonding = _latest(UNBONDING);
+        require(unbonding >= needed, ProtocolParametersWindows(unbonding, needed));
+    }
+
+    function _greatestOf(Kind kind) private pure returns (uint256) {
+        if (kind == Kind.Ppm) return TOTAL_PPM;
+        if (kind == Kind.Wei) return type(uint128).max;
+        if (kind == Kind.Seconds) return type(uint32).max;
+        if (kind == Kind.Count) return type(uint64).max;
+        return type(uint160).max;
     }
 
     function _checkSplit(Split memory split) private pure {

@@ -14,9 +14,19 @@ interface IProtocolParameters {
         uint32 data;
     }
 
-    /// @dev A parameter at construction: its key, first value and bounds (both included).
+    /// @dev What a value counts: parts of a million, wei of OPEN, seconds, things, or an account as a number.
+    enum Kind {
+        Ppm,
+        Wei,
+        Seconds,
+        Count,
+        Account
+    }
+
+    /// @dev A parameter at construction: its key, kind, first value and bounds (both included).
     struct Parameter {
         bytes32 key;
+        Kind kind;
         uint208 value;
         uint208 min;
         uint208 max;
@@ -33,6 +43,10 @@ interface IProtocolParameters {
     error ProtocolParametersUnknownVersion(uint64 version, uint64 latest);
     /// @notice Gradient and span weights must make 1,000,000, and retrieval's is taken out of gradient's.
     error ProtocolParametersLaneWeights(uint256 gradient, uint256 span, uint256 retrieval);
+    /// @notice No value of this kind can be as great as the upper bound `max`, or the bounds leave no value.
+    error ProtocolParametersBadBounds(bytes32 key, Kind kind, uint256 min, uint256 max);
+    /// @notice Stake could leave before the last word on what it answers for: an epoch and all its windows must fit.
+    error ProtocolParametersWindows(uint256 unbondingPeriod, uint256 needed);
     error ProtocolParametersBatch(uint256 keys, uint256 values, uint256 limit);
 
     /// @notice The version in force; the first is 1 and each change adds one.
@@ -50,6 +64,15 @@ interface IProtocolParameters {
     /// @notice The bounds of `key`, both included.
     function boundsOf(bytes32 key) external view returns (uint256 min, uint256 max);
 
+    /// @notice What the values of `key` count.
+    function kindOf(bytes32 key) external view returns (Kind);
+
+    /// @notice Every key, in the order of the deployment; the set never changes.
+    function keys() external view returns (bytes32[] memory);
+
+    /// @notice Seconds of an epoch; part of what the unbonding period must cover.
+    function epochLength() external view returns (uint64);
+
     /// @notice The account that earns the treasury's share: the value of the key "treasury".
     function treasury() external view returns (address);
 
@@ -59,6 +82,7 @@ interface IProtocolParameters {
     /// @notice Changes one parameter within its bounds; only by a passed vote.
     function setValue(bytes32 key, uint256 newValue) external;
 
-    /// @notice Changes several parameters in one version, such as the lane weights; only by a passed vote.
-    function setValues(bytes32[] calldata keys, uint256[] calldata newValues) external;
+    /// @notice Changes several parameters in one version, such as the lane weights, which are then checked together;
+    /// only by a passed vote.
+    function setValues(bytes32[] calldata changed, uint256[] calldata newValues) external;
 }

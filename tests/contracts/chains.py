@@ -3,7 +3,7 @@
 Time is the test's on both: a block has the time it is given, else one second more than its parent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from eth_tester import EthereumTester, PyEVMBackend
@@ -40,10 +40,11 @@ class Chain(Protocol):
 class InProcess:
     """py-evm behind eth-tester."""
 
-    def __init__(self, keys: Mapping[str, bytes], birth: int) -> None:
+    def __init__(self, keys: Mapping[str, bytes], birth: int, others: Iterable[str] = ()) -> None:
+        """`others` hold gas money, too."""
         state = {
             bytes.fromhex(address[2:]): {"balance": BALANCE, "nonce": 0, "code": b"", "storage": {}}
-            for address in keys
+            for address in (*keys, *others)
         }
         genesis = PyEVMBackend.generate_genesis_params({"timestamp": birth, "gas_limit": BLOCK_GAS})
         self.tester = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=state))

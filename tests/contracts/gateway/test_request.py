@@ -108,7 +108,7 @@ def test_a_pause_stops_new_requests_and_nothing_else(world: World) -> None:
     """SPEC 6.85: a pause stops new requests; answers and refunds go on."""
     answered, left = ask(world), ask(world)
     guardian = world.contract("Guardian")
-    world.send(guardian.functions.pause(world.gateway.address), "deployer")
+    world.send(guardian.functions.pause(world.gateway.address), "guardian")
     with reverts("InferenceGatewayPaused"):
         world.send(request(world, answered.model), "payer")
     answered.fulfil()

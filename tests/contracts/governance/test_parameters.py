@@ -1,12 +1,15 @@
 """Versions, bounds and sums of the parameters, with the timelock's own hand."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from web3.utils import get_create_address
 
 from node.chain.keccak import keccak
 from protocol.parameters import DEFAULTS, Split
-from scripts.deployment_plan import ARTIFACTS, DEVNET, Web3Deployer, parameters
+from scripts.deployment_plan import DEVNET, Web3Deployer, parameters
 from tests.contracts.world import World, reverts, rewound
 
 MAX_BATCH = keccak(b"maxBatch")
@@ -15,15 +18,22 @@ MAX_BATCH = keccak(b"maxBatch")
 @pytest.fixture
 def own(world: World) -> World:
     """Parameters under the deployer, so that single changes can be tried without votes."""
-    deployer = Web3Deployer(world.web3, world.address("deployer"))
-    manager = deployer.deploy("OpenAccessManager", world.address("deployer"))
-    rows = parameters(world.address("stranger"), DEVNET)
-    address = deployer.deploy("ProtocolParameters", manager, DEFAULTS.split.parts, rows)
+    address = deploy_own(world, parameters(world.address("stranger"), DEVNET))
     world.own = world.web3.eth.contract(  # type: ignore[attr-defined]
         address=world.checksum(address), abi=world.parameters.abi
     )
-    assert (ARTIFACTS / "ProtocolParameters.json").exists()
     return world
+
+
+def deploy_own(world: World, rows: Sequence[tuple[object, ...]]) -> str:
+    """ProtocolParameters whose access manager obeys the deployer."""
+    deployer = Web3Deployer(world.web3, world.address("deployer"))
+    nonce = world.web3.eth.get_transaction_count(world.address("deployer"))
+    at = get_create_address(world.address("deployer"), nonce + 1)
+    manager = deployer.deploy("OpenAccessManager", deployer.address, deployer.address, at, (1, 1, 1))
+    return deployer.deploy(
+        "ProtocolParameters", manager, DEVNET.epoch_length, DEFAULTS.split.parts, list(rows)
+    )
 
 
 def put(world: World, function: str, *arguments: object) -> None:
