@@ -1,52 +1,16 @@
 """A vote from proposal to effect, and everything that may not go around it."""
 
 import pytest
-from web3.contract import Contract
 
 from node.chain.keccak import keccak
 from protocol.attribution import Lane
 from protocol.parameters import DEFAULTS
 from scripts.deployment_plan import OPEN
+from tests.contracts.governance.voting import AGAINST, FOR, Vote
 from tests.contracts.world import World, reverts
 
-AGAINST, FOR = 0, 1
-DESCRIPTION = "raise the data share"
 NEW_SPLIT = (50_000, 50_000, 150_000, 100_000, 100_000, 550_000)
 QUORUM = 40_000_000 * OPEN
-
-
-class Vote:
-    """One proposal of one call, walked through its states."""
-
-    def __init__(self, world: World, target: Contract, call: str, arguments: list[object]) -> None:
-        self.world = world
-        self.governor = world.contract("OpenGovernor")
-        data = target.encode_abi(call, arguments)
-        self.arguments = [target.address], [0], [data], keccak(DESCRIPTION.encode())
-        self._propose([target.address], [0], [data])
-
-    def _propose(self, targets: list[str], values: list[int], data: list[str]) -> None:
-        call = self.governor.functions.propose(targets, values, data, DESCRIPTION)
-        (event,) = self.world.events(self.world.send(call, "deployer"), self.governor, "ProposalCreated")
-        self.id, self.start, self.end = event["proposalId"], event["voteStart"], event["voteEnd"]
-
-    def cast(self, voter: str = "deployer", support: int = FOR) -> None:
-        if self.world.now <= self.start:
-            self.world.pass_to(self.start + 1)
-        self.world.send(self.governor.functions.castVote(self.id, support), voter)
-
-    def close(self) -> None:
-        self.world.pass_to(self.governor.functions.proposalDeadline(self.id).call() + 1)
-
-    def queue(self) -> None:
-        self.world.send(self.governor.functions.queue(*self.arguments), "stranger")
-
-    def execute(self, at: int | None = None) -> None:
-        self.world.send(self.governor.functions.execute(*self.arguments), "stranger", at)
-
-    @property
-    def eta(self) -> int:
-        return int(self.governor.functions.proposalEta(self.id).call())
 
 
 @pytest.fixture
