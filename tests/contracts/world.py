@@ -80,7 +80,7 @@ SETTINGS = replace(
     DEVNET,
     epoch_length=100,
     challenge_window=50,
-    committee_window=44,
+    unbonding_period=340,
     genesis=BIRTH,
     timelock_delay=20,
     guardian=signer_of(key_of("guardian")).address,
