@@ -26,10 +26,10 @@ interface INodeStaking {
 
     struct Ticket {
         address staker;
-        address node;
-        uint256 shares;
         uint64 readyAt;
+        address node;
         uint64 generation;
+        uint256 shares;
     }
 
     event Staked(address indexed node, address indexed staker, uint256 amount, uint256 shares);

@@ -135,7 +135,7 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         pool.unbondingShares += exiting;
         ticket = ++ticketCount;
         uint64 readyAt = uint64(block.timestamp) + unbondingPeriod();
-        _tickets[ticket] = Ticket(msg.sender, node, exiting, readyAt, pool.generation);
+        _tickets[ticket] = Ticket(msg.sender, readyAt, node, pool.generation, exiting);
         emit Unbonding(node, msg.sender, ticket, amount, shares, readyAt);
     }
 
