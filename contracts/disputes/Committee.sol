@@ -67,7 +67,7 @@ contract Committee is ICommittee, ReentrancyGuardTransient {
         id = disputeId(epoch, node, receiptHash);
         require(_disputes[id].status == Status.None, CommitteeAlreadyDisputed(id));
         BoundedBytes.checkCid(claimCid);
-        uint128 bond = _create(id, epoch, node, receiptHash);
+        uint128 bond = _create(id, epoch, node);
         emit DisputeOpened(id, epoch, node, msg.sender, receipt, bond, claimCid);
         _schedule(id, 0);
         settlement.hold(epoch);
@@ -82,12 +82,12 @@ contract Committee is ICommittee, ReentrancyGuardTransient {
         _require(id, start, start + dispute.committeeWindow / 4);
         uint256 drawBlock = dispute.drawBlock;
         require(drawBlock == 0 || block.number > drawBlock, CommitteeDrawPending(id, drawBlock));
-        bytes32 blockHash = jurorPool.hashOf(drawBlock);
-        if (blockHash == 0) return _schedule(id, round);
+        bytes32 blockHash = drawBlock == 0 ? bytes32(0) : jurorPool.hashOf(drawBlock);
+        if (blockHash == 0 || !_canJudge(dispute)) return _schedule(id, round);
         (address[] memory jurors, uint128[] memory atRisk) = jurorPool.draw(
             DisputeRules.drawSeed(blockHash, id, round),
             round == 0 ? DisputeRules.FIRST_SEATS : DisputeRules.APPEAL_SEATS,
-            IJurorPool.Parties(dispute.node, dispute.challenger),
+            IJurorPool.Parties(dispute.node, dispute.challenger, dispute.openedAt - 1),
             dispute.jurorSlashPpm
         );
         if (jurors.length == 0) return _schedule(id, round);
@@ -148,7 +148,7 @@ contract Committee is ICommittee, ReentrancyGuardTransient {
         Verdict first = DisputeRules.verdictOf(_tally(id, 0));
         _requireParty(id, first == Verdict.Guilty ? dispute.challenger : dispute.node);
         dispute.responder = msg.sender;
-        dispute.respondedAt = uint64(block.timestamp);
+        dispute.respondedAt = uint40(block.timestamp);
         emit AppealAnswered(id, msg.sender, dispute.bond);
         _schedule(id, 1);
         token.safeTransferFrom(msg.sender, address(this), dispute.bond);
@@ -250,22 +250,21 @@ contract Committee is ICommittee, ReentrancyGuardTransient {
         return DisputeRules.disputeId(epoch, node, receiptHash);
     }
 
-    function _create(bytes32 id, uint64 epoch, address node, bytes32 receiptHash) private returns (uint128 bond) {
+    function _create(bytes32 id, uint64 epoch, address node) private returns (uint128 bond) {
         Dispute storage dispute = _disputes[id];
         bond = SafeCast.toUint128(parameters.value(DISPUTE_BOND));
-        dispute.receiptHash = receiptHash;
         (dispute.node, dispute.epoch, dispute.status) = (node, epoch, Status.Open);
-        (dispute.challenger, dispute.openedAt) = (msg.sender, uint64(block.timestamp));
+        (dispute.challenger, dispute.openedAt) = (msg.sender, uint40(block.timestamp));
         dispute.bond = bond;
         dispute.jurorSlashPpm = SafeCast.toUint32(parameters.value(JUROR_SLASH));
         dispute.faultSlashPpm = SafeCast.toUint32(parameters.value(FAULT_SLASH));
-        dispute.committeeWindow = SafeCast.toUint64(parameters.value(COMMITTEE_WINDOW));
-        dispute.appealWindow = SafeCast.toUint64(parameters.value(APPEAL_WINDOW));
+        dispute.committeeWindow = SafeCast.toUint32(parameters.value(COMMITTEE_WINDOW));
+        dispute.appealWindow = SafeCast.toUint32(parameters.value(APPEAL_WINDOW));
     }
 
     function _schedule(bytes32 id, uint256 round) private {
         uint256 drawBlock = jurorPool.nextDrawBlock();
-        _disputes[id].drawBlock = uint64(drawBlock);
+        _disputes[id].drawBlock = uint40(drawBlock);
         emit DrawScheduled(id, round, drawBlock);
     }
 
@@ -342,6 +341,11 @@ contract Committee is ICommittee, ReentrancyGuardTransient {
     function _slashDue(Dispute storage dispute) private view returns (uint128) {
         uint256 reachable = staking.slashableStake(dispute.node);
         return SafeCast.toUint128(Math.mulDiv(reachable, dispute.faultSlashPpm, TOTAL_PPM));
+    }
+
+    /// @dev Jurors who have staked less than they can take would cost less to be than what their verdict is worth.
+    function _canJudge(Dispute storage dispute) private view returns (bool) {
+        return jurorPool.totalWeight() * DisputeRules.WEIGHT_UNIT >= _slashDue(dispute);
     }
 
     function _requireParty(bytes32 id, address party) private view {

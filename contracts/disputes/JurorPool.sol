@@ -17,7 +17,6 @@ contract JurorPool is IJurorPool {
     using StakeTree for StakeTree.Tree;
 
     uint256 private constant TOTAL_PPM = 1_000_000;
-    uint256 private constant WEIGHT_UNIT = 10 ether;
     uint256 private constant PERIOD_BLOCKS = 32;
     /// @dev Blocks that a scheduled draw must have left in its period.
     uint256 private constant DRAW_BLOCKS = 4;
@@ -96,7 +95,8 @@ contract JurorPool is IJurorPool {
     /// @inheritdoc IJurorPool
     function isEligible(address juror, Parties calldata parties) public view returns (bool) {
         return juror != parties.node && juror != parties.challenger && staking.nodeOf(juror) != parties.node
-            && staking.nodeOf(parties.challenger) != juror && staking.sharesOf(parties.node, juror) == 0;
+            && staking.nodeOf(parties.challenger) != juror && staking.sharesOf(parties.node, juror) == 0
+            && staking.pastStakeOf(parties.node, juror, parties.since) == 0;
     }
 
     /// @inheritdoc IJurorPool
@@ -184,6 +184,6 @@ contract JurorPool is IJurorPool {
     }
 
     function _weigh(uint256 stake, uint256 minimum) private pure returns (uint256) {
-        return stake < minimum ? 0 : stake / WEIGHT_UNIT;
+        return stake < minimum ? 0 : stake / DisputeRules.WEIGHT_UNIT;
     }
 }

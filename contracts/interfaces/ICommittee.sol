@@ -27,21 +27,20 @@ interface ICommittee {
 
     /// @dev Whoever staked for a side gets back what the side gets. `drawBlock` is 0 while no draw is scheduled.
     struct Dispute {
-        bytes32 receiptHash;
         address node;
         uint64 epoch;
         Status status;
         address challenger;
-        uint64 openedAt;
-        uint32 jurorSlashPpm;
+        uint40 openedAt;
+        uint40 drawBlock;
         uint128 bond;
-        uint64 committeeWindow;
-        uint64 appealWindow;
-        address appellant;
-        uint64 respondedAt;
+        uint32 committeeWindow;
+        uint32 appealWindow;
         uint32 faultSlashPpm;
+        uint32 jurorSlashPpm;
+        address appellant;
+        uint40 respondedAt;
         address responder;
-        uint64 drawBlock;
         uint128 firstFee;
         uint128 secondFee;
     }
@@ -113,7 +112,8 @@ interface ICommittee {
     ) external returns (bytes32 id);
 
     /// @notice Draws the round's jurors from the hash of the scheduled block, or schedules a later block when there is
-    /// none yet, its hash is out of reach, or too few jurors could be drawn. By anyone.
+    /// none yet, its hash is out of reach, too few jurors could be drawn, or all jurors together have staked less than a
+    /// guilty node would lose. By anyone.
     function draw(bytes32 id) external;
 
     /// @notice Commits the calling juror to H(TAG_VOTE, id, round, juror, verdict, salt).

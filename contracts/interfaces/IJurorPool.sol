@@ -6,10 +6,11 @@ pragma solidity ^0.8.27;
 /// seats are drawn with replacement, so that splitting a stake over accounts changes nothing. Changes take effect with
 /// the next period of blocks and a draw uses a seed of its own period, so nobody who knows a seed can change its draw.
 interface IJurorPool {
-    /// @dev Whom a draw must leave out.
+    /// @dev Whom a draw must leave out. `since` is a past second: who staked on the node then is left out as well.
     struct Parties {
         address node;
         address challenger;
+        uint64 since;
     }
 
     event JurorEnrolled(address indexed juror, uint256 indexed seat, uint256 weight);
@@ -37,8 +38,8 @@ interface IJurorPool {
         external
         returns (address[] memory jurors, uint128[] memory atRisk);
 
-    /// @notice Whether `juror` may judge between these parties: it is neither of them, nor signs for or stakes on the
-    /// node, nor is the challenger its signer.
+    /// @notice Whether `juror` may judge between these parties: it is neither of them, nor signs for the node, nor stakes
+    /// or staked on it, nor is the challenger its signer.
     function isEligible(address juror, Parties calldata parties) external view returns (bool);
 
     /// @notice A block of the near future that leaves time to draw in its period.

@@ -21,6 +21,8 @@ library DisputeRules {
     uint256 internal constant FIRST_SEATS = 5;
     uint256 internal constant APPEAL_SEATS = 10;
     uint256 internal constant ATTEMPTS_PER_SEAT = 16;
+    /// @dev Stake by unit of weight.
+    uint256 internal constant WEIGHT_UNIT = 10 ether;
     /// @dev The jurors of a round without a verdict share this part of a bond.
     uint256 private constant IDLE_DIVISOR = 10;
 

@@ -121,9 +121,12 @@ class Court:
         """Draws a round, from a scheduled block on; returns the juror of each seat."""
         if self.dispute(id_)["drawBlock"] == 0:
             self.world.send(self.committee.functions.draw(id_), "payer")
-        self.reach_block(self.dispute(id_)["drawBlock"])
-        mined = self.world.send(self.committee.functions.draw(id_), "payer")
-        (event,) = self.world.events(mined, self.committee, "JurorsDrawn")
+        events: list[Any] = []
+        while not events:  # a block of an earlier period schedules another one
+            self.reach_block(self.dispute(id_)["drawBlock"])
+            mined = self.world.send(self.committee.functions.draw(id_), "payer")
+            events = self.world.events(mined, self.committee, "JurorsDrawn")
+        (event,) = events
         names = {self.world.address(juror): juror for juror in self.world.signers}
         self.seated[id_, round_index] = [names[at] for at in event["jurors"]]
         return self.seated[id_, round_index]

@@ -41,6 +41,19 @@ def test_the_parties_and_their_friends_are_left_out(court: Court) -> None:
     assert not {JURORS.index(juror) for juror in seats} & out
 
 
+def test_who_leaves_the_node_when_it_is_disputed_still_may_not_judge(court: Court) -> None:
+    """SPEC 7.152: whoever staked on the node when the dispute opened is left out."""
+    staking = court.world.staking.functions
+    node = court.world.address("node")
+    for juror in JURORS[:5]:
+        court.world.stake("node", OPEN, staker=juror)
+    id_ = court.open(court.state())
+    for juror in JURORS[:5]:
+        shares = staking.sharesOf(node, court.world.address(juror)).call()
+        court.world.send(staking.unbond(node, shares), juror)
+    assert set(court.draw(id_)) == {JURORS[5]}
+
+
 def test_nobody_is_drawn_by_stake_that_is_gone(court: Court) -> None:
     """SPEC 7.152, 7.159: a weight above the stake draws nobody, whether or not anyone corrected it."""
     for juror in JURORS[:3]:
@@ -130,3 +143,16 @@ def test_a_juror_without_free_stake_is_passed_over(court: Court) -> None:
     court.commit(statement, sender="payer")  # its bond is all that this juror has
     id_ = court.open(statement)
     assert set(court.draw(id_)) == {JURORS[0]}
+
+
+def test_nobody_judges_more_than_all_jurors_have_staked(court: Court) -> None:
+    """SPEC 7.153: or whoever enrols first on a young network could take any node's stake."""
+    weighed = len(JURORS) * JUROR_STAKE
+    court.world.stake("node", weighed * 10, staker="payer")
+    id_ = court.open(court.state())
+    court.reach_block(court.dispute(id_)["drawBlock"])
+    mined = court.world.send(court.committee.functions.draw(id_), "payer")
+    assert court.world.events(mined, court.committee, "DrawScheduled")
+    assert not court.world.events(mined, court.committee, "JurorsDrawn")
+    court.settle(id_)
+    assert court.held == 0

@@ -92,7 +92,7 @@ def test_anyone_brings_a_weight_up_to_date(court: Court) -> None:
 
 def test_only_the_committee_draws(court: Court) -> None:
     """SPEC 7.159: a draw locks stake."""
-    parties = court.world.address("node"), court.world.address("challenger")
+    parties = court.world.address("node"), court.world.address("challenger"), 1
     with reverts("JurorPoolNotCommittee", court.world.address("payer")):
         court.world.send(court.pool.functions.draw(b"\x01" * 32, 5, parties, 1), "payer")
 
@@ -100,7 +100,7 @@ def test_only_the_committee_draws(court: Court) -> None:
 def test_who_is_party_may_not_judge(court: Court) -> None:
     """SPEC 7.152: node, its signers, its stakers; the challenger and the node it signs for."""
     world = court.world
-    parties = world.address("node"), world.address("challenger")
+    parties = world.address("node"), world.address("challenger"), world.now - 1
 
     def eligible(actor: str) -> bool:
         return bool(court.pool.functions.isEligible(world.address(actor), parties).call())

@@ -9,6 +9,6 @@ RULES: Rules = {
     "draw": only(
         "Committee",
         "JurorPoolNotCommittee",
-        lambda s: [WORD, 1, (s.at("node"), s.at("stranger")), 1],
+        lambda s: [WORD, 1, (s.at("node"), s.at("stranger"), 1), 1],
     ),
 }
