@@ -205,7 +205,6 @@ def constructor_arguments(
     s = settings
     governor = (s.voting_delay, s.voting_period, s.proposal_threshold, s.late_quorum_extension)
     treasury = s.treasury or at["OpenTimelock"]
-    disputing = (at["OpenToken"], at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"])
     return {
         "OpenToken": (Web3.to_checksum_address(s.recipient or deployer),),
         "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
@@ -273,9 +272,17 @@ def constructor_arguments(
             at["Guardian"],
         ),
         "FaultProofs": (at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]),
-        "DataChallenges": disputing,
+        **dispute_arguments(at),
+    }
+
+
+def dispute_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
+    """Those of the contracts of questions and disputes."""
+    bonded = (at["OpenToken"], at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"])
+    return {
+        "DataChallenges": bonded,
         "JurorPool": (at["NodeStaking"], at["ProtocolParameters"], at["Committee"]),
-        "Committee": (*disputing, at["JurorPool"]),
+        "Committee": (*bonded, at["JurorPool"]),
     }
 
 
