@@ -111,6 +111,7 @@ ORDER = (
     "OpenToken",
     "OpenTimelock",
     "OpenGovernor",
+    "VotingPower",
     "OpenAccessManager",
     "Guardian",
     "ProtocolParameters",
@@ -208,7 +209,14 @@ def constructor_arguments(
     return {
         "OpenToken": (Web3.to_checksum_address(s.recipient or deployer),),
         "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
-        "OpenGovernor": (at["OpenToken"], at["OpenTimelock"], at["Guardian"], governor),
+        "OpenGovernor": (
+            at["OpenToken"],
+            at["OpenTimelock"],
+            at["VotingPower"],
+            at["Guardian"],
+            governor,
+        ),
+        "VotingPower": (at["OpenToken"], at["NodeStaking"], at["OpenGovernor"]),
         "OpenAccessManager": (
             at["OpenTimelock"],
             at["Guardian"],

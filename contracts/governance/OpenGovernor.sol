@@ -3,7 +3,6 @@ pragma solidity ^0.8.27;
 
 import {Governor} from "@openzeppelin/contracts/governance/Governor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
-import {GovernorCountingSimple} from "@openzeppelin/contracts/governance/extensions/GovernorCountingSimple.sol";
 import {GovernorPreventLateQuorum} from "@openzeppelin/contracts/governance/extensions/GovernorPreventLateQuorum.sol";
 import {GovernorProposalGuardian} from "@openzeppelin/contracts/governance/extensions/GovernorProposalGuardian.sol";
 import {GovernorSettings} from "@openzeppelin/contracts/governance/extensions/GovernorSettings.sol";
@@ -12,13 +11,14 @@ import {GovernorTimelockControl} from "@openzeppelin/contracts/governance/extens
 import {GovernorVotes} from "@openzeppelin/contracts/governance/extensions/GovernorVotes.sol";
 import {GovernorVotesQuorumFraction} from "@openzeppelin/contracts/governance/extensions/GovernorVotesQuorumFraction.sol";
 import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
+import {IVotingPower} from "../interfaces/IVotingPower.sol";
 
-/// @title Votes of OPEN holders, on the token's clock (seconds), executed by the timelock.
-/// @notice Quorum is 4 % of the whole supply; one reached late extends the vote.
+/// @title Votes of OPEN holders and of staked nodes, on the token's clock (seconds), executed by the timelock.
+/// @notice Quorum is 4 % of the whole supply; one reached late extends the vote. What each account's vote weighs, and
+/// the tally, are kept in `votingPower`, where those who staked on a node may vote their part themselves.
 contract OpenGovernor is
     Governor,
     GovernorSettings,
-    GovernorCountingSimple,
     GovernorVotes,
     GovernorVotesQuorumFraction,
     GovernorPreventLateQuorum,
@@ -36,7 +36,17 @@ contract OpenGovernor is
         uint48 lateQuorumExtension;
     }
 
-    constructor(IVotes token, TimelockController timelock_, address guardian, Settings memory settings)
+    error OpenGovernorNotVotingPower(address caller);
+
+    IVotingPower public immutable votingPower;
+
+    constructor(
+        IVotes token,
+        TimelockController timelock_,
+        IVotingPower votingPower_,
+        address guardian,
+        Settings memory settings
+    )
         Governor("OpenLedger Governor")
         GovernorSettings(settings.votingDelay, settings.votingPeriod, settings.threshold)
         GovernorVotes(token)
@@ -44,7 +54,58 @@ contract OpenGovernor is
         GovernorPreventLateQuorum(settings.lateQuorumExtension)
         GovernorTimelockControl(timelock_)
     {
+        votingPower = votingPower_;
         _setProposalGuardian(guardian);
+    }
+
+    /// @notice Called by `votingPower` after a staker's own vote, which may have been the one that makes the quorum.
+    function tallyUpdated(uint256 proposalId) external {
+        require(msg.sender == address(votingPower), OpenGovernorNotVotingPower(msg.sender));
+        _tallyUpdated(proposalId);
+    }
+
+    // solhint-disable-next-line func-name-mixedcase
+    function COUNTING_MODE() external pure returns (string memory) {
+        return "support=bravo,override&quorum=for,abstain&overridable=true";
+    }
+
+    function hasVoted(uint256 proposalId, address account) external view returns (bool) {
+        return votingPower.hasVoted(proposalId, account);
+    }
+
+    function proposalVotes(uint256 proposalId)
+        public
+        view
+        returns (uint256 againstVotes, uint256 forVotes, uint256 abstainVotes)
+    {
+        return votingPower.tallyOf(proposalId);
+    }
+
+    function _quorumReached(uint256 proposalId) internal view override returns (bool) {
+        (, uint256 forVotes, uint256 abstainVotes) = proposalVotes(proposalId);
+        return quorum(proposalSnapshot(proposalId)) <= forVotes + abstainVotes;
+    }
+
+    function _voteSucceeded(uint256 proposalId) internal view override returns (bool) {
+        (uint256 againstVotes, uint256 forVotes,) = proposalVotes(proposalId);
+        return forVotes > againstVotes;
+    }
+
+    function _getVotes(address account, uint256 timepoint, bytes memory)
+        internal
+        view
+        override(Governor, GovernorVotes)
+        returns (uint256)
+    {
+        return votingPower.pastVotes(account, timepoint);
+    }
+
+    function _countVote(uint256 proposalId, address account, uint8 support, uint256 weight, bytes memory)
+        internal
+        override
+        returns (uint256)
+    {
+        return votingPower.count(proposalId, account, support, weight);
     }
 
     // What follows only names, for the compiler, which of several parents' functions runs.

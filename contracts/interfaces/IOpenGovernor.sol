@@ -18,4 +18,7 @@ interface IOpenGovernor {
     /// @notice Cancels a proposal at any time before its execution; the guardian contract may, or the proposer while
     /// the vote has not begun.
     function cancel(uint256 proposalId) external;
+
+    /// @notice Called by the voting power after a staker's own vote, which may have made the quorum.
+    function tallyUpdated(uint256 proposalId) external;
 }

@@ -98,7 +98,7 @@ class World:
         # py-evm makes even a caller hold gas money, and the role matrix calls in the contracts' names too.
         suite = [get_create_address(self.address("deployer"), nonce) for nonce in range(len(ORDER))]
         self.chain: Chain = (
-            InProcess(keys, BIRTH - 20, suite) if url is None else Anvil(url, keys, BIRTH - 20)
+            InProcess(keys, BIRTH - 60, suite) if url is None else Anvil(url, keys, BIRTH - 60)
         )
         self.web3 = self.chain.web3
         self.web3.eth.default_account = self.address("deployer")

@@ -229,6 +229,10 @@ def test_contracts_know_each_other_for_ever(world: World) -> None:
         ("Guardian", "governor"): "OpenGovernor",
         ("Guardian", "accessManager"): "OpenAccessManager",
         ("OpenGovernor", "proposalGuardian"): "Guardian",
+        ("OpenGovernor", "votingPower"): "VotingPower",
+        ("VotingPower", "governor"): "OpenGovernor",
+        ("VotingPower", "staking"): "NodeStaking",
+        ("VotingPower", "token"): "OpenToken",
     }
     for (name, getter), target in links.items():
         assert world.contract(name).functions[getter]().call().lower() == at[target], (name, getter)

@@ -56,6 +56,7 @@ RULES: Rules = {
     "onERC1155BatchReceived": anyone(lambda s: [s.at("node"), s.at("node"), [], [], b""], meets=NO_DEPOSIT),
     "onERC1155Received": anyone(lambda s: [s.at("node"), s.at("node"), 0, 0, b""], meets=NO_DEPOSIT),
     "onERC721Received": anyone(lambda s: [s.at("node"), s.at("node"), 0, b""], meets=NO_DEPOSIT),
+    "tallyUpdated": only("VotingPower", "OpenGovernorNotVotingPower", lambda s: [s["running"].id]),
     "relay": only("OpenTimelock", BY_VOTE, lambda s: [s.at("OpenToken"), 0, b""], meets=UNPROPOSED),
     "setLateQuorumVoteExtension": only("OpenTimelock", BY_VOTE, lambda s: [1], meets=UNPROPOSED),
     "setProposalGuardian": only("OpenTimelock", BY_VOTE, lambda s: [s.at("stranger")], meets=UNPROPOSED),
