@@ -114,6 +114,11 @@ class DatanetContracts:
         cid = cid_from_binary(bytes(metadata))
         return DatanetTerms(datanet, parse_address(owner), name, text, gated, licence, cid, versions)
 
+    def set_curator(self, datanet: int, account: Address, allowed: bool) -> None:
+        """Let an account curate, or stop it; the owner only."""
+        curator = self._chain.web3.to_checksum_address(account)
+        self._transactor.send(self._registry.functions.setCurator(datanet, curator, allowed))
+
     def datanet_count(self) -> int:
         return int(self._chain.call(self._registry.functions.datanetCount()))
 
