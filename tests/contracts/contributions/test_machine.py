@@ -29,7 +29,7 @@ from tests.contracts.datanets import (
 )
 from tests.contracts.world import World, attempt
 
-STEPS, PHASE = 160, 16
+STEPS, PHASE, PATIENCE = 100, 16, 400
 CONTRIBUTORS, CURATORS = ("contributor", "staker"), ("curator", "node")
 POOL = [keccak(b"shared %d" % place) for place in range(4)]
 
@@ -213,6 +213,7 @@ class Ledger:
         self.burnt += burnt
 
 
+NAMES = ("submit", "decide", "withdraw", "appeal", "uphold", "overturn", "settle", "duplicate")
 RULES = (
     Ledger.submit,
     Ledger.submit,
@@ -229,15 +230,16 @@ RULES = (
 )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_bonds_are_conserved_in_any_order(world: World, datanet: int, seed: int) -> None:
     """SPEC 1.73: every call meets exactly the error that the model foresees; in the end nothing is held."""
     ledger = Ledger(world, datanet, Random(seed))
-    for step in range(STEPS):
-        ledger.random.choice(RULES)(ledger, step // PHASE % 3 != 2)
+    for step in range(STEPS + PATIENCE):
+        if step >= STEPS and all(ledger.happened[name] for name in NAMES):
+            break
+        ledger.random.choice(RULES)(ledger, step // PHASE % 3 != 2 or step >= STEPS)
         ledger.check()
-    for rule in ("submit", "decide", "withdraw", "appeal", "uphold", "overturn", "settle", "duplicate"):
-        assert ledger.happened[rule] >= 1, (rule, ledger.happened)
+    assert all(ledger.happened[name] for name in NAMES), ledger.happened
     refused = sum(count for name, count in ledger.happened.items() if name.endswith("refused"))
     assert refused < 0.7 * sum(ledger.happened.values())
     world.pass_to(world.now + 2 * ledger.window)
