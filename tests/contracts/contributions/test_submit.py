@@ -86,8 +86,9 @@ def test_empty_and_unaddressed_batches_are_refused(world: World, datanet: int) -
         submit(world, datanet, "contributor", rows=0, root=ROOT)
     with reverts("ContributionLedgerEmptyBatch", bytes(32), 3):
         submit(world, datanet, "contributor", root=bytes(32))
-    with reverts("DatanetRegistryUnknownDatanet", datanet + 1):
-        submit(world, datanet + 1, "contributor")
+    for unknown in (0, datanet + 1, 2**256 - 1):
+        with reverts("ContributionLedgerUnknownDatanet", unknown):
+            submit(world, unknown, "contributor")
     with reverts("BoundedBytesEmpty"):
         world.send(ledger_of(world).functions.submit(datanet, ROOT, 3, b"", False), "contributor")
     with reverts("ContributionLedgerUnknown", 9):
