@@ -146,15 +146,14 @@ def test_every_price_stays_readable(world: World) -> None:
 def test_a_second_price_within_one_second_replaces_the_first(world: World) -> None:
     """SPEC 3.41"""
     model = register_model(world, register_base(world))
-    chain = world.tester.backend.chain
-    chain.header = chain.header.copy(timestamp=world.now + 5)
-    world.tester.disable_auto_mine_transactions()
+    world.chain.set_next(world.now + 5)
+    world.chain.gather(True)
     for rate in (5, 6):
         registry(world).functions.setPrice(model, rate, rate, rate).transact(
             {"from": world.address("model_owner"), "gas": 500_000}
         )
-    world.tester.mine_block()
-    world.tester.auto_mine_transactions = True
+    world.chain.mine()
+    world.chain.gather(False)
     assert registry(world).functions.priceAt(model, world.now).call()[1:] == (6, 6, 6)
     assert registry(world).functions.priceAt(model, world.now - 1).call()[1] == 10**15
 
