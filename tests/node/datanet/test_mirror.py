@@ -2,10 +2,10 @@
 
 import pytest
 
-from node.datanet.contracts import ContributionStatus
 from node.datanet.icd10 import row_of, select_codes
 from node.datanet.mirror import DatanetMirror, Progress
 from node.datanet.reasons import encode_reasons
+from node.datanet.records import ContributionStatus
 from node.errors import NotFound
 from node.store.datanet import DatanetTable
 from scripts.deployment_plan import DEVNET
