@@ -48,6 +48,11 @@ class LabourRecord:
 
 def labour_digest(record: LabourRecord, domain: Domain, keccak: Keccak) -> bytes:
     """The 32 bytes that the labourer signs."""
+    return typed_digest(domain, labour_struct(record, keccak), keccak)
+
+
+def labour_struct(record: LabourRecord, keccak: Keccak) -> bytes:
+    """EIP-712 struct hash; an array is hashed as its elements' words in a row."""
     values = (
         record.datanet,
         address_word(record.account),
@@ -57,7 +62,7 @@ def labour_digest(record: LabourRecord, domain: Domain, keccak: Keccak) -> bytes
         keccak(words(*(ppm for _, ppm in record.parents))),
         record.deadline,
     )
-    return typed_digest(domain, struct_hash(LABOUR_TYPE, values, keccak), keccak)
+    return struct_hash(LABOUR_TYPE, values, keccak)
 
 
 def labour_lines(

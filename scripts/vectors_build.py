@@ -23,7 +23,7 @@ from protocol.manifest import (
 )
 from protocol.sumtree import SumLeaf, prove_sum, sum_before, sum_root
 from protocol.unixfs import CHUNK_BYTES, MAX_LINKS, build
-from scripts import vectors_answers, vectors_disputes
+from scripts import vectors_answers, vectors_disputes, vectors_labour
 from scripts.vectors_samples import Case, leaf_json, proof_json, sample_manifest, word
 
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 13)
@@ -42,6 +42,7 @@ def vectors() -> dict[str, Callable[[], Case]]:
         "unixfs": _unixfs,
         "manifest": _manifest,
         "disputes": vectors_disputes.disputes,
+        "labour": vectors_labour.labour,
     }
 
 

@@ -248,7 +248,9 @@ contract ContributionLedger is IContributionLedger, ReentrancyGuardTransient {
         uint128 bond
     ) private returns (uint256 id) {
         require(!guardian.isPaused(address(this)), ContributionLedgerPaused());
-        datanets.getDatanet(datanetId); // reverts for an unknown Datanet
+        require(
+            datanetId != 0 && datanetId <= datanets.datanetCount(), ContributionLedgerUnknownDatanet(datanetId)
+        );
         require(batchRoot != 0 && rowCount != 0, ContributionLedgerEmptyBatch(batchRoot, rowCount));
         BoundedBytes.checkCid(batchCid);
         id = ++contributionCount;
@@ -357,7 +359,7 @@ contract ContributionLedger is IContributionLedger, ReentrancyGuardTransient {
 
     function _toRule(uint256 id, bytes calldata reasonsCid) private view returns (Contribution storage contribution) {
         contribution = _known(id);
-        if (datanets.getDatanet(contribution.datanetId).owner != msg.sender) {
+        if (datanets.ownerOf(contribution.datanetId) != msg.sender) {
             _requireStakedCurator(contribution.datanetId);
         }
         _requireStatus(id, contribution, Status.Appealed);

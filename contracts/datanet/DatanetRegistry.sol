@@ -150,6 +150,11 @@ contract DatanetRegistry is IDatanetRegistry {
     }
 
     /// @inheritdoc IDatanetRegistry
+    function ownerOf(uint256 id) external view returns (address) {
+        return _known(id).owner;
+    }
+
+    /// @inheritdoc IDatanetRegistry
     function getDatanet(uint256 id) external view returns (Datanet memory) {
         return _known(id);
     }

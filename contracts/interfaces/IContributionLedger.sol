@@ -73,6 +73,7 @@ interface IContributionLedger {
 
     error ContributionLedgerPaused();
     error ContributionLedgerUnknown(uint256 id);
+    error ContributionLedgerUnknownDatanet(uint256 datanetId);
     error ContributionLedgerEmptyBatch(bytes32 batchRoot, uint32 rowCount);
     error ContributionLedgerNotCurator(uint256 datanetId, address caller);
     error ContributionLedgerNotContributor(uint256 id, address caller, address contributor);

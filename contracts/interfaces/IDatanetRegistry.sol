@@ -132,6 +132,9 @@ interface IDatanetRegistry {
     /// @notice Whom a Datanet is offered to, or zero.
     function pendingOwner(uint256 id) external view returns (address);
 
+    /// @notice Who owns a Datanet, without its texts. Reverts for an unknown id.
+    function ownerOf(uint256 id) external view returns (address);
+
     /// @notice Reverts for an unknown id.
     function getDatanet(uint256 id) external view returns (Datanet memory);
 

@@ -2,13 +2,27 @@
 pragma solidity ^0.8.27;
 
 import {EarnerAccounts} from "../libraries/EarnerAccounts.sol";
+import {Labour, LabourHash} from "../libraries/LabourHash.sol";
 import {OpenMerkle} from "../libraries/OpenMerkle.sol";
 import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 import {Receipt, ReceiptHash} from "../libraries/ReceiptHash.sol";
+import {Row, RowHash} from "../libraries/RowHash.sol";
 import {Channel, Voucher, VoucherHash} from "../libraries/VoucherHash.sol";
 
 /// @title Exposes the internal libraries, so that tests hold them to the vectors. Never deployed with the suite.
 contract LibrariesMock {
+    function rowPayload(Row calldata row) external pure returns (bytes32) {
+        return RowHash.version(row);
+    }
+
+    function batchRow(address contributor, bytes32 digest) external pure returns (bytes32) {
+        return RowHash.batch(contributor, digest);
+    }
+
+    function hashLabour(Labour calldata labour) external pure returns (bytes32) {
+        return LabourHash.hashStruct(labour);
+    }
+
     function merkleVerify(bytes32 payload, OpenMerkle.Proof calldata proof, bytes32 root) external pure returns (bool) {
         return OpenMerkle.verify(payload, proof, root);
     }

@@ -179,8 +179,8 @@ contract ModelRegistry is IModelRegistry {
         Price[] storage prices = model.prices;
         Price memory price = Price(uint64(block.timestamp), inRate, outRate, fixedPrice);
         uint256 count = prices.length;
-        if (count != 0 && prices[count - 1].since == price.since) prices[count - 1] = price;
-        else prices.push(price);
+        if (count == 0 || prices[count - 1].since < price.since) prices.push(price);
+        else prices[count - 1] = price;
         emit ModelPriceChanged(id, inRate, outRate, fixedPrice);
     }
 

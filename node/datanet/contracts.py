@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 from web3.contract.contract import ContractFunction
@@ -14,70 +12,13 @@ from node.chain.keccak import keccak
 from node.chain.rpc import Chain
 from node.chain.transactor import Transactor
 from node.datanet.labour import LabourContracts
+from node.datanet.records import ChainContribution, ChainVersion, ContributionStatus, DatanetTerms
 from node.errors import IntegrityError
 from protocol.cid import Cid, cid_from_binary
 from protocol.merkle import Proof
 from protocol.types import Address, parse_address
 
 CONTRIBUTION_BOND = keccak(b"contributionBond")
-
-
-class ContributionStatus(IntEnum):
-    """As the contract numbers them."""
-
-    SUBMITTED = 1
-    DECIDED = 2
-    APPEALED = 3
-    SETTLED = 4
-    WITHDRAWN = 5
-
-
-@dataclass(frozen=True)
-class DatanetTerms:
-    """A Datanet as registered. `kind` names its rules, e.g. "icd-10-cm"; `versions` is how many there are."""
-
-    id: int
-    owner: Address
-    name: str
-    kind: str
-    gated: bool
-    licence: str
-    metadata: Cid
-    versions: int
-
-
-@dataclass(frozen=True)
-class ChainContribution:
-    """A contribution as the ledger has it; `curator` and `reasons` are None until it is decided.
-
-    `deadline` (unix seconds) ends what the status allows: an offer's wait, a decision's or appeal's window.
-    """
-
-    id: int
-    datanet: int
-    contributor: Address
-    row_count: int
-    batch_root: bytes
-    batch: Cid
-    curator: Address | None
-    reasons: Cid | None
-    status: ContributionStatus
-    gated: bool
-    deadline: int
-
-
-@dataclass(frozen=True)
-class ChainVersion:
-    """A published version as the registry has it."""
-
-    datanet: int
-    version: int
-    parent: int
-    row_count: int
-    content_root: bytes
-    rows_root: bytes
-    manifest: Cid
-    curator: Address
 
 
 class DatanetContracts:
@@ -113,6 +54,11 @@ class DatanetContracts:
         text = bytes(kind).rstrip(b"\0").decode("ascii", "replace")
         cid = cid_from_binary(bytes(metadata))
         return DatanetTerms(datanet, parse_address(owner), name, text, gated, licence, cid, versions)
+
+    def set_curator(self, datanet: int, account: Address, allowed: bool) -> None:
+        """Let an account curate, or stop it; the owner only."""
+        curator = self._chain.web3.to_checksum_address(account)
+        self._transactor.send(self._registry.functions.setCurator(datanet, curator, allowed))
 
     def datanet_count(self) -> int:
         return int(self._chain.call(self._registry.functions.datanetCount()))

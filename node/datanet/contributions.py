@@ -13,8 +13,9 @@ import structlog
 from node.blobs.store import BlobStore
 from node.chain.keccak import keccak
 from node.datanet.batch import MAX_BATCH_BYTES, Batch, BatchRow, batch_root, decode_batch, encode_batch
-from node.datanet.contracts import ChainContribution, ContributionStatus, DatanetContracts
+from node.datanet.contracts import DatanetContracts
 from node.datanet.gated import RowVault, seal_row
+from node.datanet.records import ChainContribution, ContributionStatus
 from node.datanet.rows import check_licence, check_rows
 from node.errors import Conflict, IntegrityError, NotFound
 from node.store.datanet import DatanetTable, StoredContribution, StoredRow

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.chain.keccak import keccak
-from node.datanet.contracts import ChainVersion
 from node.datanet.curation import Candidate, CodeSystem, Verdict, review
 from node.datanet.near_copies import Place
+from node.datanet.records import ChainVersion
 from node.errors import IntegrityError
 from node.store.datanet import StoredRow
 from protocol.errors import ProtocolError

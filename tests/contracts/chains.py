@@ -28,6 +28,10 @@ class Chain(Protocol):
         """Mines an empty block."""
         ...
 
+    def gather(self, wait: bool) -> None:
+        """Lets transactions wait for the next mined block, or mines each at once again."""
+        ...
+
     def snapshot(self) -> Any:
         """Marks the state to come back to."""
         ...
@@ -61,6 +65,10 @@ class InProcess:
         """Mines an empty block."""
         self.tester.mine_block()
 
+    def gather(self, wait: bool) -> None:
+        """Lets transactions wait for the next mined block, or mines each at once again."""
+        self.tester.auto_mine_transactions = not wait
+
     def snapshot(self) -> Any:
         """Marks the state to come back to."""
         return self.tester.take_snapshot()
@@ -89,6 +97,10 @@ class Anvil:
     def mine(self) -> None:
         """Mines an empty block."""
         self._ask("evm_mine")
+
+    def gather(self, wait: bool) -> None:
+        """Lets transactions wait for the next mined block, or mines each at once again."""
+        self._ask("evm_setAutomine", not wait)
 
     def snapshot(self) -> Any:
         """Marks the state to come back to."""

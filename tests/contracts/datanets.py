@@ -10,8 +10,9 @@ from protocol import merkle
 from protocol.contribution import batch_root, prove_batch_row
 from protocol.eip712 import Domain, labour_domain
 from protocol.labour import LabourKind, LabourRecord, labour_digest
+from protocol.parameters import DEFAULTS
 from protocol.types import Address
-from scripts.deployment_plan import OPEN
+from scripts.deployment_plan import OPEN, Web3Deployer, parameters
 from tests.contracts.world import Mined, World
 
 CID = b"\x01\x55\x12\x20" + b"\x03" * 32
@@ -73,7 +74,35 @@ def ensure_stake(world: World, curator: str) -> None:
 
 
 def bond_of(world: World) -> int:
-    return int(world.parameters.functions.value(keccak(b"contributionBond")).call())
+    return parameter(world, "contributionBond")
+
+
+def parameter(world: World, name: str) -> int:
+    return int(world.contract("ProtocolParameters").functions.value(keccak(name.encode())).call())
+
+
+def tune(world: World, name: str, value: int) -> None:
+    """Sets a parameter, in a world whose parameters are the deployer's (fixture `tuned`)."""
+    call = world.contract("ProtocolParameters").functions.setValue(keccak(name.encode()), value)
+    world.send(call, "deployer")
+
+
+def deploy_tunable(world: World) -> dict[str, str]:
+    """A ledger of its own upon parameters that the deployer may set; it is no slasher."""
+    deployer = Web3Deployer(world.web3, world.address("deployer"))
+    manager = deployer.deploy("OpenAccessManager", world.address("deployer"))
+    rows = parameters(world.address("stranger"), world.settings)
+    at = {name: world.checksum(address) for name, address in world.record["contracts"].items()}
+    tunable = deployer.deploy("ProtocolParameters", manager, DEFAULTS.split.parts, rows)
+    ledger = deployer.deploy(
+        "ContributionLedger",
+        at["OpenToken"],
+        at["DatanetRegistry"],
+        at["NodeStaking"],
+        tunable,
+        at["Guardian"],
+    )
+    return {"ProtocolParameters": tunable.lower(), "ContributionLedger": ledger.lower()}
 
 
 def submit(

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.datanets import create, publish
+from scripts.deployment_plan import Web3Deployer
+from tests.contracts.datanets import create, deploy_tunable, publish, tune
 from tests.contracts.world import World, reverts
 
 CID = b"\x01\x55\x12\x20" + b"\x04" * 32
@@ -100,6 +101,113 @@ def test_only_the_owner_sets_price_and_status(world: World) -> None:
         world.send(status(model, new), "model_owner")
     with reverts("ModelRegistryRetired", model):
         world.send(status(model, LIVE), "model_owner")
+
+
+def test_a_model_is_a_draft_live_or_retired(world: World) -> None:
+    """SPEC 3.40: draft and live in turn, retired for ever, and never nothing."""
+    base = register_base(world)
+    model = register_model(world, base, live=False)
+    read, status = registry(world).functions.getModel, registry(world).functions.setStatus
+    assert read(model).call()[1] == DRAFT
+    for new in (LIVE, DRAFT, DRAFT, LIVE):
+        world.send(status(model, new), "model_owner")
+        assert read(model).call()[1] == new
+    with reverts("ModelRegistryNoStatus", model):
+        world.send(status(model, 0), "model_owner")
+    world.send(status(model, RETIRED), "model_owner")
+    for new in (DRAFT, LIVE, RETIRED):
+        with reverts("ModelRegistryRetired", model):
+            world.send(status(model, new), "model_owner")
+
+
+def test_every_price_stays_readable(world: World) -> None:
+    """SPEC 3.41: at each second one price is in force: the last that was set at or before it."""
+    model = register_model(world, register_base(world))
+    born = world.now
+    at, by_time = registry(world).functions.priceAt, {born: (10**15, 2 * 10**15, 7)}
+    for step in range(1, 8):
+        mined = world.send(
+            registry(world).functions.setPrice(model, step, step * 2, step * 3),
+            "model_owner",
+            born + step * step,
+        )
+        by_time[mined.time] = (step, step * 2, step * 3)
+    for time in range(born, born + 60):
+        since = max(one for one in by_time if one <= time)
+        assert tuple(at(model, time).call()) == (since, *by_time[since])
+    with reverts("ModelRegistryNoPriceAt", model, born - 1, born):
+        world.call(at(model, born - 1))
+    assert at(model, 2**64 - 1).call()[1] == 7
+    assert registry(world).functions.getModel(model).call()[2][6:9] == (7, 14, 21)
+    with reverts("ModelRegistryUnknownModel", model + 1):
+        world.call(at(model + 1, born))
+
+
+def test_a_second_price_within_one_second_replaces_the_first(world: World) -> None:
+    """SPEC 3.41"""
+    model = register_model(world, register_base(world))
+    world.chain.set_next(world.now + 5)
+    world.chain.gather(True)
+    for rate in (5, 6):
+        registry(world).functions.setPrice(model, rate, rate, rate).transact(
+            {"from": world.address("model_owner"), "gas": 500_000}
+        )
+    world.chain.mine()
+    world.chain.gather(False)
+    assert registry(world).functions.priceAt(model, world.now).call()[1:] == (6, 6, 6)
+    assert registry(world).functions.priceAt(model, world.now - 1).call()[1] == 10**15
+
+
+def test_the_licence_is_the_datanets_at_registration(world: World) -> None:
+    """SPEC 3.42: and a bare base has none."""
+    datanet = create(world, "curator", licence="CC-BY-4.0")
+    publish(world, datanet, "curator")
+    base = register_base(world)
+    model = register_model(world, base, datanetVersionKey=(datanet << 64) | 1)
+    bare = register_model(world, base)
+    assert registry(world).functions.licenceOf(model).call() == "CC-BY-4.0"
+    assert registry(world).functions.licenceOf(bare).call() == ""
+
+
+def test_a_model_with_a_datanet_has_a_span_threshold(world: World) -> None:
+    """SPEC 3.44: at least 1; a bare base needs none."""
+    datanet = create(world, "curator")
+    publish(world, datanet, "curator")
+    base = register_base(world)
+    with reverts("ModelRegistryNoSpanThreshold"):
+        register_model(world, base, datanetVersionKey=(datanet << 64) | 1, minSpanTokens=0)
+    register_model(world, base, datanetVersionKey=(datanet << 64) | 1, minSpanTokens=1)
+    register_model(world, base, minSpanTokens=0)
+
+
+def test_a_pause_stops_new_models_alone(world: World) -> None:
+    """SPEC 3.45: prices and statuses still change."""
+    base = register_base(world)
+    model = register_model(world, base)
+    world.send(world.contract("Guardian").functions.pause(registry(world).address), "deployer")
+    with reverts("ModelRegistryPaused"):
+        register_model(world, base)
+    world.send(registry(world).functions.setPrice(model, 1, 1, 1), "model_owner")
+    world.send(registry(world).functions.setStatus(model, RETIRED), "model_owner")
+
+
+def test_royalties_follow_the_parameter_in_force(world: World) -> None:
+    """SPEC 3.23: maxRoyaltiesPpm bounds what is registered from then on."""
+    before = dict(world.record["contracts"])
+    world.record["contracts"].update(deploy_tunable(world))
+    at = {name: world.checksum(address) for name, address in world.record["contracts"].items()}
+    deployer = Web3Deployer(world.web3, world.address("deployer"))
+    own = deployer.deploy("ModelRegistry", at["DatanetRegistry"], at["ProtocolParameters"], at["Guardian"])
+    world.record["contracts"]["ModelRegistry"] = own.lower()
+    try:
+        base = register_base(world)
+        parent = register_model(world, base)
+        tune(world, "maxRoyaltiesPpm", 100_000)
+        with reverts("ModelRegistryRoyaltiesTooHigh", 100_001, 100_000):
+            register_model(world, base, parents=[parent], royaltiesPpm=[100_001])
+        register_model(world, base, parents=[parent], royaltiesPpm=[100_000])
+    finally:
+        world.record["contracts"].update(before)
 
 
 @pytest.mark.parametrize(

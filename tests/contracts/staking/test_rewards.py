@@ -97,6 +97,18 @@ def test_rewards_are_paid_once_and_leave_the_principal(bench: Bench) -> None:
         bench.do("staker", "addRewards", "node", 0)
 
 
+def test_a_claim_leaves_its_fraction_of_a_wei(bench: Bench) -> None:
+    """SPEC 8.24: only claims round, and what they round away is paid later."""
+    for who in ("staker", "other_staker"):
+        bench.stake("node", OPEN, staker=who)
+    for claimed in (1, 3):
+        bench.add_rewards(3)
+        wait_out(bench)
+        for who in ("staker", "other_staker"):
+            bench.do(who, "claimRewards", "node")
+            assert bench.balance(who) == claimed
+
+
 def test_a_slash_takes_no_rewards(bench: Bench) -> None:
     """SPEC 8.24: what was earned before a slash stays earned, and what flows after goes by what is left."""
     bench.stake("node", 10 * OPEN)

@@ -76,6 +76,15 @@ def test_own_stake_goes_first(bench: Bench) -> None:
     assert (bench.read("ownStake", "node"), bench.read("stakeOf", "node", "staker")) == (0, 76 * OPEN)
 
 
+def test_what_rounding_leaves_of_own_stake_is_not_taken_from_delegations(bench: Bench) -> None:
+    """SPEC 8.27: where own stake at work and leaving do not divide evenly, a wei less is slashed."""
+    bench.stake("node", 3 * OPEN + 1)
+    bench.stake("node", 9 * OPEN, staker="staker")
+    bench.unbond("node", OPEN)
+    assert bench.slash("node", OPEN + 1) == OPEN
+    assert bench.read("stakeOf", "node", "staker") == 9 * OPEN
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_an_exit_is_slashed_at_the_rate_of_what_stays(bench: Bench, own: bool) -> None:
     """SPEC 8.26: stake that is being unbonded is slashed at the same rate as stake at work."""

@@ -84,7 +84,7 @@ def test_bad_rows_reach_neither_disk_nor_chain(contributor: DatanetNode, datanet
 
 def test_an_unknown_datanet_is_the_contracts_to_refuse(contributor: DatanetNode) -> None:
     """SPEC 1.14"""
-    with pytest.raises(ChainReverted, match="DatanetRegistryUnknownDatanet"):
+    with pytest.raises(ChainReverted, match="ContributionLedgerUnknownDatanet"):
         contributor.contributions.submit(10**6, ROWS, "CC0-1.0")
 
 

@@ -4,8 +4,12 @@ import pytest
 
 from node.datanet.icd10 import row_of, select_codes
 from node.datanet.mirror import DatanetMirror, Progress
+from node.datanet.reasons import encode_reasons
+from node.datanet.records import ContributionStatus
+from node.errors import NotFound
 from node.store.datanet import DatanetTable
-from tests.node.actors import DatanetNode, World, send_blobs, start_node
+from scripts.deployment_plan import DEVNET
+from tests.node.actors import METADATA, DatanetNode, World, send_blobs, start_node
 
 ROWS = [row_of(code) for code in select_codes(6, "mirror")]
 
@@ -30,6 +34,72 @@ def test_a_new_node_catches_up_with_bytes_and_waits_without(
     assert mirror(fresh).catch_up() == Progress(1, 1, 0, 1)
     assert mirror(fresh).catch_up() == Progress(0, 0, 0, 0)
     assert picture(fresh, datanet) == picture(curator, datanet)
+
+
+def pass_time(world: World, seconds: int) -> None:
+    for method, values in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
+        world.chain.web3.provider.make_request(method, values)  # type: ignore[arg-type]
+
+
+def test_what_contributors_revoke_on_chain_leaves_the_next_version(
+    world: World, contributor: DatanetNode, curator: DatanetNode, datanet: int
+) -> None:
+    """SPEC 1.81: and a row whose consent is granted again may come back."""
+    contribution = contributor.contributions.submit(datanet, ROWS, "CC0-1.0")
+    send_blobs(contributor, curator)
+    mirror(curator).catch_up()
+    curator.review.decide(contribution)
+    digest = curator.table.rows_of(contribution)[2].digest
+    with pytest.raises(NotFound):
+        contributor.contributions.revoke(datanet, bytes(32))
+    assert contributor.contributions.revoke(datanet, digest) == contribution
+    assert contributor.contracts.is_revoked(datanet, digest)
+    assert mirror(curator).catch_up().consents == 1 and mirror(curator).catch_up().consents == 0
+    assert len(curator.versions.publish(datanet).manifest.rows) == len(ROWS) - 1
+    contributor.contracts.grant(datanet, digest)
+    assert mirror(curator).catch_up().consents == 1
+    assert len(curator.versions.publish(datanet).manifest.rows) == len(ROWS)
+
+
+def test_an_overturned_decision_replaces_the_first(
+    world: World, contributor: DatanetNode, curator: DatanetNode
+) -> None:
+    """SPEC 1.81: a node that knew the first decision takes over the one that holds."""
+    owner = start_node(world, "publisher")
+    datanet = owner.contracts.create("overturned", "icd-10-cm", False, "CC0-1.0", METADATA)
+    owner.contracts.set_curator(datanet, curator.address, True)
+    contribution = contributor.contributions.submit(datanet, ROWS, "CC0-1.0")
+    send_blobs(contributor, curator)
+    send_blobs(contributor, owner)
+    for node in (curator, owner):
+        node.contributions.adopt(contribution)
+    curator.review.decide(contribution, dict.fromkeys(range(len(ROWS)), "not to my taste"))
+    contributor.contracts.appeal(contribution, METADATA)
+    honest = owner.review.propose(contribution)
+    reasons = owner.blobs.put(encode_reasons(contribution, honest))
+    owner.contracts.overturn(contribution, len(ROWS), 0, reasons)
+    send_blobs(owner, curator)
+    assert mirror(curator).catch_up().decisions == 1 and mirror(curator).catch_up().decisions == 0
+    assert {row.verdict for row in curator.table.rows_of(contribution)} == {"accepted"}
+    assert curator.table.contribution(contribution).curator == owner.address
+    assert contributor.contributions.settle_ripe() == ()
+
+
+def test_a_contributor_closes_what_is_ripe(
+    world: World, contributor: DatanetNode, curator: DatanetNode, datanet: int
+) -> None:
+    """SPEC 1.83: not before its window is over, not twice, and nobody else's."""
+    contribution = contributor.contributions.submit(datanet, ROWS, "CC0-1.0")
+    send_blobs(contributor, curator)
+    curator.contributions.adopt_new()
+    assert contributor.contributions.settle_ripe() == ()
+    curator.review.decide(contribution)
+    assert contributor.contributions.settle_ripe() == ()
+    pass_time(world, DEVNET.appeal_window)
+    assert contribution not in curator.contributions.settle_ripe()
+    assert contribution in contributor.contributions.settle_ripe()
+    assert contributor.contributions.settle_ripe() == ()
+    assert contributor.contracts.contribution(contribution).status is ContributionStatus.SETTLED
 
 
 @pytest.mark.parametrize("lost", ["put_contribution", "decide", "put_version"])

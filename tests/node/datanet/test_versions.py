@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.near_duplicates import add_filler, replace_word
+from node.chain.embedded.devnet import devnet_accounts
 from node.chain.keccak import keccak
+from node.chain.signer import signer_of
 from node.datanet.curation import Reason, Verdict
 from node.datanet.icd10 import Icd10Cm, descriptions_of, row_of, select_codes
 from node.datanet.manifests import StandingRow, build_manifest, check_manifest, review_shares
@@ -16,10 +18,11 @@ from node.errors import ChainReverted, Conflict, IntegrityError, InvalidInput
 from node.store.datanet import StoredRow
 from protocol.cid import cid_of_raw
 from protocol.hashing import from_hex
+from protocol.labour import LabourKind, LabourRecord, labour_digest
 from protocol.manifest import Labour, content_digest, coverage, encode_manifest, encode_row, manifest_root
 from protocol.tokens import row_chunks_root
 from protocol.types import TOTAL_PPM, Address
-from tests.node.actors import DatanetNode, World, send_blobs, start_node
+from tests.node.actors import ACTORS, METADATA, DatanetNode, World, send_blobs, start_node
 
 CODES = [code for code in select_codes(80, "versions") if len(descriptions_of(code)[0].split()) >= 4][:24]
 ROWS = [row_of(code) for code in CODES]
@@ -145,7 +148,7 @@ def test_nobody_but_a_curator_publishes(contributor: DatanetNode, curator: Datan
 def test_a_manifest_that_is_not_the_one_on_chain_is_refused(
     contributor: DatanetNode, curator: DatanetNode, datanet: int
 ) -> None:
-    """SPEC 1.18"""
+    """SPEC 1.18 and 1.82"""
     curator.review.decide(contribute(contributor, curator, datanet, ROWS[:3]))
     published = curator.versions.publish(datanet)
     on_chain = curator.contracts.version(datanet, 1)
@@ -181,6 +184,41 @@ def test_token_chunks_are_registered_once_and_never_changed(
         curator.versions.register_chunks(datanet, 1, tokenizer, [[1, 2, 3], list(range(70)), [8]])
     with pytest.raises(InvalidInput):
         curator.versions.register_chunks(datanet, 1, tokenizer, tokens[:2])
+
+
+def test_signed_labour_is_paid_with_its_parents(
+    contributor: DatanetNode, copier: DatanetNode, curator: DatanetNode, datanet: int
+) -> None:
+    """SPEC 1.80 and 1.82: a version pays what its shares come to, and another node believes just that."""
+    curator.review.decide(contribute(contributor, curator, datanet, ROWS[:3]))
+    prompts = sign(curator, contributor, datanet, LabourKind.PROMPTS)
+    judged = sign(curator, copier, datanet, LabourKind.EVALUATION, ((prompts, 250_000),))
+    review = curator.contracts.labour.review_of(datanet, curator.address)
+    shares = [(review, 200_000), (judged, 800_000)]
+    published = curator.versions.publish(datanet, shares)
+    assert set(published.manifest.labour) == {
+        Labour("review", curator.address, 200_000),
+        Labour("evaluation", copier.address, 600_000),
+        Labour("prompts", contributor.address, 200_000),
+    }
+    send_blobs(curator, copier)
+    assert copier.versions.load(datanet, 1).manifest == published.manifest
+
+
+def sign(
+    curator: DatanetNode,
+    labourer: DatanetNode,
+    datanet: int,
+    kind: LabourKind,
+    parents: tuple[tuple[int, int], ...] = (),
+) -> int:
+    """Labour that `labourer` signed and the curator accepted."""
+    key = devnet_accounts()[
+        ACTORS.index("contributor" if kind is LabourKind.PROMPTS else "copier")
+    ].key.to_bytes()
+    record = LabourRecord(datanet, labourer.address, kind, METADATA.binary, parents, 2**40)
+    digest = labour_digest(record, curator.contracts.labour.domain, keccak)
+    return curator.contracts.labour.accept(record, signer_of(key).sign_digest(digest))
 
 
 def stored(
