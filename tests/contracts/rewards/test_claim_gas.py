@@ -11,7 +11,6 @@ from protocol.hashing import tag, words
 from protocol.types import Address
 from tests.contracts.channel import open_channel
 from tests.contracts.epochs import CID, Ledger
-
 from tests.contracts.world import Mined, World
 
 DEPTH = 17
