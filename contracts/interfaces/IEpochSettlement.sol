@@ -220,9 +220,6 @@ interface IEpochSettlement {
     /// @notice The last commitment, final or not; all zero before the first.
     function latestCommitted() external view returns (uint64 epoch, bytes32 cumRoot, uint128 total);
 
-    /// @notice The cumulative root of the last final commitment: what claims are proven against.
-    function finalRoot() external view returns (bytes32);
-
     /// @notice The last final commitment; all zero before the first.
     function latestFinal() external view returns (uint64 epoch, bytes32 cumRoot, uint128 total);
 

@@ -18,7 +18,7 @@ interface IRewardDistributor {
     event RewardStaked(address indexed account, address indexed node, uint256 amount, uint256 cumulative);
     event RewardBurnt(uint256 amount, uint256 cumulative);
     event StakersRewarded(address indexed node, uint256 amount, uint256 cumulative);
-    event RelayMinimumChanged(address indexed account, uint128 minimum);
+    event RelayMinimumChanged(address indexed account, uint120 minimum);
     event UnstatedPaid(address indexed treasury, uint256 amount);
 
     error RewardDistributorBadProof(address account, uint256 cumulative, bytes32 cumRoot);
@@ -50,10 +50,16 @@ interface IRewardDistributor {
         returns (uint256 amount);
 
     /// @notice Sets the least amount (wei) that others may claim in the caller's name; its own claims have none.
-    function setRelayMinimum(uint128 minimum) external;
+    function setRelayMinimum(uint120 minimum) external;
+
+    /// @notice Takes the root of a final epoch, against which claims are proven from now on; from the settlement alone.
+    function acceptRoot(bytes32 root) external;
 
     /// @notice Pays `treasury` what no statement promised anyone; by the settlement alone.
     function payUnstated(address treasury, uint128 amount) external;
+
+    /// @notice The cumulative root of the last final epoch; kept here so that a claim asks no other contract.
+    function finalRoot() external view returns (bytes32);
 
     /// @notice What `account` has been paid so far.
     function claimed(address account) external view returns (uint256);

@@ -17,9 +17,12 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
 
     uint256 private constant MAX_BATCH = 64;
 
+    /// @dev `isWallet` is learnt with the first direct payment: a stakers account earns only after its node is known,
+    /// so that no wallet becomes one.
     struct Account {
         uint128 claimed;
-        uint128 relayMinimum;
+        uint120 relayMinimum;
+        bool isWallet;
     }
 
     IOpenToken public immutable token;
@@ -27,9 +30,16 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
     INodeStaking public immutable staking;
 
     /// @inheritdoc IRewardDistributor
+    bytes32 public finalRoot;
+    /// @inheritdoc IRewardDistributor
     uint256 public totalClaimed;
 
     mapping(address account => Account) private _accounts;
+
+    modifier onlySettlement() {
+        require(msg.sender == address(settlement), RewardDistributorNotSettlement(msg.sender));
+        _;
+    }
 
     constructor(IOpenToken token_, IEpochSettlement settlement_, INodeStaking staking_) {
         token = token_;
@@ -43,21 +53,23 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 amount)
     {
-        amount = _claim(account, cumulative, proof);
-        _pay(account, amount, cumulative);
+        bool isWallet;
+        (amount, isWallet) = _claim(account, cumulative, proof);
+        _pay(account, amount, cumulative, isWallet);
     }
 
     /// @inheritdoc IRewardDistributor
     function claimMany(Claim[] calldata claims) external nonReentrant returns (uint256 amount) {
         require(claims.length <= MAX_BATCH, RewardDistributorBatch(claims.length, MAX_BATCH));
-        bytes32 root = settlement.finalRoot();
+        bytes32 root = finalRoot;
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim calldata one = claims[i];
             uint256 total = _prove(one.account, one.cumulative, one.proof, root);
-            (uint256 open, uint256 minimum) = _openOf(one.account, one.cumulative);
+            Account memory known = _accounts[one.account];
+            (uint256 open, uint256 minimum) = _openOf(one.account, one.cumulative, known);
             if (open == 0 || open < minimum) continue;
             _take(one.account, one.cumulative, open, total);
-            _pay(one.account, open, one.cumulative);
+            _pay(one.account, open, one.cumulative, known.isWallet);
             amount += open;
         }
     }
@@ -68,7 +80,7 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 amount)
     {
-        amount = _claim(msg.sender, cumulative, proof);
+        (amount,) = _claim(msg.sender, cumulative, proof);
         emit RewardStaked(msg.sender, node, amount, cumulative);
         token.forceApprove(address(staking), amount);
         staking.stakeFor(node, msg.sender, SafeCast.toUint128(amount));
@@ -81,19 +93,23 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
         returns (uint256 amount)
     {
         require(staking.isRegistered(node), RewardDistributorUnknownNode(node));
-        amount = _claim(EarnerAccounts.stakersOf(node), cumulative, proof);
+        (amount,) = _claim(EarnerAccounts.stakersOf(node), cumulative, proof);
         _rewardStakers(node, amount, cumulative);
     }
 
     /// @inheritdoc IRewardDistributor
-    function setRelayMinimum(uint128 minimum) external {
+    function setRelayMinimum(uint120 minimum) external {
         _accounts[msg.sender].relayMinimum = minimum;
         emit RelayMinimumChanged(msg.sender, minimum);
     }
 
     /// @inheritdoc IRewardDistributor
-    function payUnstated(address treasury, uint128 amount) external nonReentrant {
-        require(msg.sender == address(settlement), RewardDistributorNotSettlement(msg.sender));
+    function acceptRoot(bytes32 root) external onlySettlement {
+        finalRoot = root;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function payUnstated(address treasury, uint128 amount) external onlySettlement nonReentrant {
         emit UnstatedPaid(treasury, amount);
         token.safeTransfer(treasury, amount);
     }
@@ -110,14 +126,16 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
 
     function _claim(address account, uint256 cumulative, OpenSumTree.SumProof calldata proof)
         private
-        returns (uint256 amount)
+        returns (uint256 amount, bool isWallet)
     {
-        uint256 total = _prove(account, cumulative, proof, settlement.finalRoot());
+        uint256 total = _prove(account, cumulative, proof, finalRoot);
+        Account memory known = _accounts[account];
         uint256 minimum;
-        (amount, minimum) = _openOf(account, cumulative);
-        require(amount != 0, RewardDistributorNothingToClaim(account, cumulative, _accounts[account].claimed));
+        (amount, minimum) = _openOf(account, cumulative, known);
+        require(amount != 0, RewardDistributorNothingToClaim(account, cumulative, known.claimed));
         require(amount >= minimum, RewardDistributorBelowMinimum(account, amount, minimum));
         _take(account, cumulative, amount, total);
+        isWallet = known.isWallet;
     }
 
     /// @dev The root binds its total, so a proof against it proves both.
@@ -133,8 +151,11 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
     }
 
     /// @dev What is new, and the least that this caller may move of it: an account's own claims have no minimum.
-    function _openOf(address account, uint256 cumulative) private view returns (uint256 open, uint256 minimum) {
-        Account memory known = _accounts[account];
+    function _openOf(address account, uint256 cumulative, Account memory known)
+        private
+        view
+        returns (uint256 open, uint256 minimum)
+    {
         open = cumulative > known.claimed ? cumulative - known.claimed : 0;
         minimum = msg.sender == account ? 0 : known.relayMinimum;
     }
@@ -147,15 +168,18 @@ contract RewardDistributor is IRewardDistributor, ReentrancyGuardTransient {
         totalClaimed = sum;
     }
 
-    function _pay(address account, uint256 amount, uint256 cumulative) private {
+    function _pay(address account, uint256 amount, uint256 cumulative, bool isWallet) private {
         if (account == EarnerAccounts.BURN) {
             emit RewardBurnt(amount, cumulative);
             token.burn(amount);
             return;
         }
-        // Nobody holds the key of a stakers account, so paying it directly would lose the money; nor can it call.
-        address node = account == msg.sender ? address(0) : staking.nodeOfStakers(account);
-        if (node != address(0)) return _rewardStakers(node, amount, cumulative);
+        if (!isWallet) {
+            // Nobody holds the key of a stakers account, so paying it directly would lose the money.
+            address node = staking.nodeOfStakers(account);
+            if (node != address(0)) return _rewardStakers(node, amount, cumulative);
+            _accounts[account].isWallet = true;
+        }
         emit RewardClaimed(account, amount, cumulative);
         token.safeTransfer(account, amount);
     }

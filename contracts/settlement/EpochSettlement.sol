@@ -76,8 +76,6 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
     /// @inheritdoc IEpochSettlement
     mapping(uint64 epoch => mapping(address node => uint256)) public funded;
     mapping(bytes32 receiptHash => bool) public isReceiptSubmitted;
-    /// @inheritdoc IEpochSettlement
-    bytes32 public finalRoot;
 
     Cursor private _cursor;
     mapping(uint64 epoch => Tally) private _tallies;
@@ -220,8 +218,9 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         Holds memory holds = _holds[epoch];
         require(holds.count == 0 || block.timestamp >= holds.until, EpochSettlementHeld(epoch, holds.count, holds.until));
         _cursor.lastFinal = epoch + 1;
-        finalRoot = record.cumRoot;
-        emit EpochFinalized(epoch, record.cumRoot, _tallies[epoch].total);
+        bytes32 cumRoot = record.cumRoot;
+        emit EpochFinalized(epoch, cumRoot, _tallies[epoch].total);
+        distributor.acceptRoot(cumRoot);
     }
 
     /// @inheritdoc IEpochSettlement

@@ -16,7 +16,13 @@ from node.log import get_logger
 from node.receipts.issuer import stored_receipt
 from node.receipts.log import stored_report, stored_terms
 from node.settlement.records import Records
-from node.settlement.statements import Payable, build_statement, epoch_of_claim, paid_ranges
+from node.settlement.statements import (
+    Payable,
+    build_statement,
+    epoch_of_claim,
+    paid_ranges,
+    was_voided_before,
+)
 from node.store.epochs import EpochStore, StoredLine
 from node.store.receipts import ReceiptStore, StoredReceipt
 from protocol.epoch import Statement, statement_root
@@ -95,8 +101,7 @@ class Publisher:
         """
         if not _field(self._statement(epoch), "voided", 5):
             return False
-        voided = self._epochs.voided_epochs(self._node)
-        if any(one.to_epoch == epoch and one.from_epoch in voided for one in self._epochs.rollovers()):
+        if was_voided_before(epoch, self._epochs.rollovers(), self._epochs.voided_epochs(self._node)):
             raise IntegrityError("statements of the same money were voided twice", epoch=epoch)
         log.error("statement_voided", epoch=epoch)
         return True

@@ -8,7 +8,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.errors import IntegrityError
@@ -45,6 +45,11 @@ def epoch_of_claim(claim: StoredClaim, rollovers: Iterable[StoredRollover]) -> i
         ):
             epoch = rollover.to_epoch
     return epoch
+
+
+def was_voided_before(epoch: int, rollovers: Iterable[StoredRollover], voided: Collection[int]) -> bool:
+    """Whether money that stands in `epoch` came there from an epoch whose statement was proven false."""
+    return any(one.to_epoch == epoch and one.from_epoch in voided for one in rollovers)
 
 
 def paid_ranges(

@@ -9,6 +9,7 @@ from node.chain.signer import recover_receipt
 from node.errors import InvalidInput
 from node.receipts.issuer import stored_receipt
 from node.receipts.log import stored_report, stored_terms
+from node.settlement.aggregator import StakeTooSmall
 from node.settlement.statements import Payable, build_statement
 from node.store.epochs import EpochStore
 from protocol.attribution import attribution_root
@@ -17,7 +18,7 @@ from protocol.epoch_json import encode_statement
 from protocol.parameters import BURN_ACCOUNT
 from protocol.receipt import receipts_sum_root
 from protocol.rewards import receipt_lines, stakers_account
-from tests.integration.ledger_world import SETTINGS
+from tests.integration.ledger_world import SETTINGS, STAKE
 from tests.integration.running_node import Node
 
 
@@ -142,6 +143,28 @@ def state_for_another_node(node: Node) -> int:
     publish = world.contract("EpochSettlement").functions.publishStatement
     world.send("stranger", publish(epoch, root.digest, root.count, root.total, receipts_root, cid.binary))
     return receipt.price
+
+
+async def test_a_node_without_the_bond_says_what_is_missing(node: Node) -> None:
+    """SPEC 7.72: it states all the same, and commits once it has the stake."""
+    world = node.world
+    await node.ask(node.request("one"))
+    await node.turn()
+    operator, staking = world.accounts["operator"], world.contract("NodeStaking").functions
+    own, free = staking.ownStake(operator).call(), staking.freeStake(operator).call()
+    left = SETTINGS.commit_bond // 2
+    shares = staking.sharesOf(operator, operator).call() * (free - left) // own
+    world.send("operator", staking.unbond(operator, shares))
+    world.advance(SETTINGS.epoch_length)
+    with pytest.raises(StakeTooSmall, match="own stake") as found:
+        await node.turn()
+    assert found.value.facts["bond"] == SETTINGS.commit_bond > found.value.facts["free"]
+    assert await asyncio.to_thread(node.core.settlement.open_work)
+    token = world.contract("OpenToken").functions
+    world.give("operator", STAKE)
+    world.send("operator", token.approve(world.contract("NodeStaking").address, STAKE))
+    world.send("operator", staking.stake(operator, STAKE))
+    await node.settle_until_final()
 
 
 @pytest.mark.parametrize("questions", [0, 1])

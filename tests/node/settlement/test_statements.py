@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.errors import OpenLedgerError
-from node.settlement.statements import Payable, Range, build_statement, epoch_of_claim, paid_ranges
+from node.settlement.statements import (
+    Payable,
+    Range,
+    build_statement,
+    epoch_of_claim,
+    paid_ranges,
+    was_voided_before,
+)
 from node.store.epochs import StoredClaim, StoredRollover
 from protocol.attribution import unattributed_report
 from protocol.parameters import DEFAULTS
@@ -106,6 +113,15 @@ def test_money_rolled_over_twice_ends_where_it_was_rolled_last() -> None:
     claim = StoredClaim(5, 0, 1, CHANNELS[0], 10)
     rollovers = [StoredRollover(20, 0, 3, 9), StoredRollover(10, 0, 1, 3), StoredRollover(4, 0, 9, 77)]
     assert epoch_of_claim(claim, rollovers) == 9
+
+
+def test_the_same_money_is_not_stated_a_third_time() -> None:
+    """SPEC 7.73: money of a void statement is stated once more; if that is void too, a person must look."""
+    rollovers = [StoredRollover(10, 0, 1, 3), StoredRollover(20, 0, 5, 9)]
+    assert not was_voided_before(3, rollovers, ())  # rolled over because others went on
+    assert not was_voided_before(1, rollovers, (1,))  # the first void
+    assert was_voided_before(3, rollovers, (1, 3))
+    assert not was_voided_before(9, rollovers, (1, 3, 9))
 
 
 def test_a_claim_beyond_the_receipts_makes_no_statement() -> None:

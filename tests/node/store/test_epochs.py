@@ -74,6 +74,46 @@ def test_rewinding_leaves_what_a_fresh_reading_up_to_there_would(tmp_path: Path,
     assert contents(full) == contents(fresh)
 
 
+VOIDS = (
+    *EVENTS[3:6],
+    event(
+        "EpochSettlement", "EpochCommitted", 14, 0, epoch=5, cumRoot=b"\5" * 32, total=20, dataCid=CID.binary
+    ),
+    event("EpochSettlement", "StatementVoided", 15, 0, epoch=4, node=OTHER, judge=NODE),
+    event("EpochSettlement", "CommitmentVoided", 15, 1, epoch=4, judge=NODE),
+    event(
+        "EpochSettlement", "EpochCommitted", 15, 2, epoch=4, cumRoot=b"\6" * 32, total=9, dataCid=CID.binary
+    ),
+    event("EpochSettlement", "EpochFinalized", 17, 0, epoch=4, cumRoot=b"\6" * 32, total=9),
+)
+
+
+@pytest.mark.parametrize("block", range(12, 18))
+def test_voids_are_taken_back_with_their_block(tmp_path: Path, block: int) -> None:
+    """SPEC 7.45: and what they voided stands again."""
+    full, fresh = (EpochStore(open_database(tmp_path / name)) for name in ("full.sqlite", "fresh.sqlite"))
+    for one in VOIDS:
+        SettlementMirror(full, NODE).apply(one)
+        if one.block <= block:
+            SettlementMirror(fresh, NODE).apply(one)
+    SettlementMirror(full, NODE).rewind(block)
+    assert contents(full) == contents(fresh)
+    assert full.voided_epochs(OTHER) == fresh.voided_epochs(OTHER) == ((4,) if block >= 15 else ())
+
+
+def test_what_is_void_is_left_out_and_still_has_to_be_committed(store: EpochStore) -> None:
+    """SPEC 7.45: a void takes the commitment and all upon it; one made afterwards stands."""
+    store.put_lines(4, OTHER, [StoredLine(4, OTHER, "0xa", b"\1", 9)])
+    store.put_lines(4, NODE, [StoredLine(4, NODE, "0xa", b"\2", 9)])
+    for _ in range(2):
+        for one in VOIDS:
+            SettlementMirror(store, NODE).apply(one)
+    assert [one.node for one in store.statements(4)] == [NODE]
+    assert [(one.epoch, one.cum_root[:1], one.final_block) for one in store.commitments()] == [(4, b"\6", 17)]
+    assert store.stated_epochs() == (4,)
+    assert [line.node for line in store.lines(earner="0xa")] == [NODE]
+
+
 def test_only_this_nodes_claims_are_kept_and_a_senseless_cid_stops_nothing(store: EpochStore) -> None:
     """SPEC 7.45"""
     for one in EVENTS:
