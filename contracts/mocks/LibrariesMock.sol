@@ -2,9 +2,11 @@
 pragma solidity ^0.8.27;
 
 import {EarnerAccounts} from "../libraries/EarnerAccounts.sol";
+import {Flaw, LaneLists, Match} from "../libraries/LaneLists.sol";
 import {OpenMerkle} from "../libraries/OpenMerkle.sol";
 import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 import {Receipt, ReceiptHash} from "../libraries/ReceiptHash.sol";
+import {Lists, ReportShares, Share} from "../libraries/ReportShares.sol";
 import {Channel, Voucher, VoucherHash} from "../libraries/VoucherHash.sol";
 
 /// @title Exposes the internal libraries, so that tests hold them to the vectors. Never deployed with the suite.
@@ -49,5 +51,44 @@ contract LibrariesMock {
 
     function leafKey(address account) external pure returns (bytes32) {
         return EarnerAccounts.leafKey(account);
+    }
+
+    function laneHash(uint256[] calldata words) external pure returns (bytes32) {
+        return LaneLists.laneHash(words);
+    }
+
+    function reportRoot(bytes32 entriesRoot, bytes32 gradientHash, bytes32 spanHash, bytes32 retrievalHash)
+        external
+        pure
+        returns (bytes32)
+    {
+        return LaneLists.reportRoot(entriesRoot, gradientHash, spanHash, retrievalHash);
+    }
+
+    function listsFlaw(Lists calldata lists, uint256 outputTokens) external pure returns (Flaw) {
+        return ReportShares.flawOf(lists, outputTokens);
+    }
+
+    function spanFlaw(
+        uint256[] calldata words,
+        uint256 place,
+        uint256 outputTokens,
+        uint256 least,
+        uint256 rowCount
+    ) external pure returns (Flaw) {
+        return LaneLists.spanFlaw(words, place, outputTokens, least, rowCount);
+    }
+
+    function isOmission(uint256[] calldata words, Match calldata found) external pure returns (bool) {
+        return LaneLists.isOmission(words, found);
+    }
+
+    function shareAt(
+        Lists calldata lists,
+        ReportShares.Weights calldata weights,
+        uint256 outputTokens,
+        uint256 wanted
+    ) external pure returns (uint256 count, Share memory share) {
+        return ReportShares.shareAt(lists, weights, outputTokens, wanted);
     }
 }
