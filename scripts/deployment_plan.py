@@ -127,6 +127,8 @@ ORDER = (
     "DataChallenges",
     "JurorPool",
     "Committee",
+    "SpanFaults",
+    "ShareFaults",
 )
 
 
@@ -276,7 +278,15 @@ def constructor_arguments(
         "DataChallenges": disputing,
         "JurorPool": (at["NodeStaking"], at["ProtocolParameters"], at["Committee"]),
         "Committee": (*disputing, at["JurorPool"]),
+        "SpanFaults": (report_links(at),),
+        "ShareFaults": (report_links(at),),
     }
+
+
+def report_links(at: Mapping[str, str]) -> tuple[str, ...]:
+    """ReportJudge.Links."""
+    judged = ("NodeStaking", "EpochSettlement", "ProtocolParameters")
+    return tuple(at[name] for name in (*judged, "ModelRegistry", "DatanetRegistry", "ContributionLedger"))
 
 
 def settlement_links(at: Mapping[str, str]) -> tuple[Any, ...]:
