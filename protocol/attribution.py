@@ -70,6 +70,21 @@ class AttributionReport:
         return (*self.entries, Entry(Lane.UNATTRIBUTED, 0, ZERO_ADDRESS, self.unattributed_ppm))
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedReport:
+    """A report as a node states it to everyone, right or wrong: the leaves of its entries' tree, the
+    unattributed part last, and its lists.
+    """
+
+    entries: tuple[Entry, ...]
+    lists: LaneLists
+
+
+def published(report: AttributionReport) -> PublishedReport:
+    """What a node states of a report of its own."""
+    return PublishedReport(report.stated, report.lists)
+
+
 def merge(
     lanes: Sequence[LaneUnits | SpanFinds],
     weights: Mapping[Lane, int],
