@@ -54,29 +54,32 @@ library ReportShares {
         _add(counter, 1, lists.gradient, weights.gradient - retrieval);
         _add(counter, 2, _countSpans(lists.span, outputTokens), weights.span);
         _add(counter, 3, lists.retrieval, retrieval);
-        _push(counter, Share(0, 0, counter.unattributed));
+        _push(counter, 0, 0, counter.unattributed);
         return (counter.count, counter.found);
     }
 
     /// @dev `counted` as in a units list. Cumulative rounding, the unattributed units last.
     function _add(Counter memory counter, uint256 lane, uint256[] memory counted, uint256 weight) private pure {
-        uint256 whole = counted.length == 0 ? 0 : uint64(counted[0]);
-        for (uint256 i = 1; i < counted.length; ++i) {
-            whole += uint64(counted[i]);
+        // No more than 65 words of 64 bits and a weight of 20 bits: nothing here can overflow.
+        unchecked {
+            uint256 whole = 0;
+            for (uint256 i = 0; i < counted.length; ++i) {
+                whole += uint64(counted[i]);
+            }
+            uint256 running = 0;
+            uint256 given = 0;
+            for (uint256 i = 1; i < counted.length; ++i) {
+                running += uint64(counted[i]);
+                uint256 upTo = running * weight / whole;
+                if (upTo != given) _push(counter, lane, counted[i] >> 64, upTo - given);
+                given = upTo;
+            }
+            counter.unattributed += weight - given;
         }
-        uint256 running = 0;
-        uint256 given = 0;
-        for (uint256 i = 1; i < counted.length; ++i) {
-            running += uint64(counted[i]);
-            uint256 upTo = running * weight / whole;
-            if (upTo != given) _push(counter, Share(lane, counted[i] >> 64, upTo - given));
-            given = upTo;
-        }
-        counter.unattributed += weight - given;
     }
 
-    function _push(Counter memory counter, Share memory share) private pure {
-        if (counter.count++ == counter.wanted) counter.found = share;
+    function _push(Counter memory counter, uint256 lane, uint256 row, uint256 ppm) private pure {
+        if (counter.count++ == counter.wanted) counter.found = Share(lane, row, ppm);
     }
 
     /// @dev A span list as a units list: tokens by ascending cluster, each token for the first match that has it.
@@ -123,14 +126,17 @@ library ReportShares {
 
     /// @dev Marks the tokens [start, end) and returns how many were not marked before.
     function _cover(uint256[] memory covered, uint256 start, uint256 end) private pure returns (uint256 fresh) {
-        while (start < end) {
-            uint256 upTo = start / 256 * 256 + 256;
-            if (upTo > end) upTo = end;
-            uint256 mask = type(uint256).max >> (256 - (upTo - start)) << start % 256;
-            uint256 added = mask & ~covered[start / 256];
-            covered[start / 256] |= mask;
-            fresh += _bits(added);
-            start = upTo;
+        // `spansFlaw` has held `end` to the output's tokens, and those to MAX_OUTPUT_TOKENS.
+        unchecked {
+            while (start < end) {
+                uint256 upTo = (start | 255) + 1;
+                if (upTo > end) upTo = end;
+                uint256 mask = type(uint256).max >> (256 - (upTo - start)) << start % 256;
+                uint256 before = covered[start / 256];
+                covered[start / 256] = before | mask;
+                fresh += _bits(mask & ~before);
+                start = upTo;
+            }
         }
     }
 

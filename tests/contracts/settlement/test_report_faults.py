@@ -125,11 +125,11 @@ def test_chain_and_twin_agree_on_all_true_evidence(stage: Stage) -> None:
         with rewound(world):
             one = stand(ledger, epoch, made, spoiled)
             facts = facts_on_chain(world, made, one)
-            for proof in list(attempts(made, one))[::4]:
+            for proof in list(attempts(made, one))[::3]:
                 expected = verdict(facts, proof)
                 assert is_accepted(world, proof) is expected, proof.function
                 seen[expected] += 1
-    assert min(seen.values()) > 1
+    assert seen[True] and seen[False]
 
 
 def is_accepted(world: World, proof: FaultProof) -> bool:
