@@ -1,11 +1,15 @@
 """Honest reports stand; each single change to one is proven on chain, by the proofs its twin accepts."""
 
+from dataclasses import replace
+
 import pytest
 
 from node.chain.keccak import keccak
 from protocol.attribution import entries_root
-from protocol.report_evidence import Opened, abi
+from protocol.hashing import from_hex
+from protocol.report_evidence import Opened, abi, placed_entry, placed_row
 from protocol.report_watch import FaultProof, Known, proofs
+from tests.contracts.datanets import decide, ensure_stake, ledger_of, membership, submit
 from tests.contracts.epochs import Ledger
 from tests.contracts.reports import (
     call_of,
@@ -140,3 +144,29 @@ def is_accepted(world: World, proof: FaultProof) -> bool:
         name = refused.name
     assert name in {"", *REFUSALS}
     return not name
+
+
+@pytest.mark.parametrize("late", [0, 1], ids=["at the end of the notice", "a second before"])
+def test_a_row_revoked_in_time_is_no_longer_paid(ledger: Ledger, late: int) -> None:
+    """SPEC 7.93: against the contribution ledger itself, at the boundary of the notice."""
+    world = ledger.world
+    made = scene(0, node=world.plain("node"))
+    put_rows(world, made)
+    paid = made.report.entries[0].row
+    digest = from_hex(made.manifest.rows[paid].digest, 32)
+    batch = submit(world, 1, "contributor", digests=(digest,))
+    ensure_stake(world, "curator")
+    decide(world, batch, 1, 0)
+    row = membership(world, batch, "contributor", digest, (digest,))
+    revoked = world.send(ledger_of(world).functions.revoke(digest, row), "contributor").time
+    epoch = fund_epoch(ledger)
+    requested = revoked + world.settings.epoch_length - late
+    one = stand(ledger, epoch, made, made.opened(requested_at=requested, issued_at=requested))
+    facts = facts_on_chain(world, made, one)
+    facts = replace(facts, revoked_at={digest: revoked}, consent_changes={digest: 1})
+    known = Known(made.manifest, made.rows, made.output)
+    winning = [proof for proof in proofs(facts, one, known, keccak) if proof.function == "proveWrongRow"]
+    assert bool(winning) is not bool(late)
+    entry, placed = placed_entry(one.entries, 0, keccak), placed_row(made.manifest, paid, keccak)
+    evidence = (one.stated(keccak), entry, placed.row, placed.proof)
+    assert is_accepted(world, FaultProof("ShareFaults", "proveWrongRow", evidence)) is not bool(late)
