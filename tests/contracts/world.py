@@ -97,9 +97,9 @@ class World:
         keys = {signer.address: key_of(name) for name, signer in self.signers.items()}
         # py-evm makes even a caller hold gas money, and the role matrix calls in the contracts' names too.
         suite = [get_create_address(self.address("deployer"), nonce) for nonce in range(len(ORDER))]
-        self.chain: Chain = (
-            InProcess(keys, BIRTH - 20, suite) if url is None else Anvil(url, keys, BIRTH - 20)
-        )
+        # Each creation takes a block, and so a second, before the suite is born.
+        start = BIRTH - len(ORDER) - 20
+        self.chain: Chain = InProcess(keys, start, suite) if url is None else Anvil(url, keys, start)
         self.web3 = self.chain.web3
         self.web3.eth.default_account = self.address("deployer")
         self.record = deploy(self.web3, self.address("deployer"), settings)
