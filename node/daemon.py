@@ -16,6 +16,7 @@ from pathlib import Path
 from eth_account import Account
 
 from node.attribution.attributor import Attributor, Versions
+from node.attribution.revocations import revocations
 from node.blobs.ipfs import IpfsDaemon
 from node.blobs.store import BlobStore
 from node.chain.chain_time import ChainTime
@@ -148,7 +149,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     domain = receipts_domain(chain.chain_id, chain.deployment.address("EpochSettlement"))
     issuer = Issuer(database, domain, signer_of(settings.receipt_key), node, keccak, ground.clock)
     admissions = Admissions(database, channels, sessions, vouchers, settings.willing_to_lose)
-    attributor = Attributor(dispatcher, versions)
+    attributor = Attributor(dispatcher, versions, revocations(chain))
     claims = Claims(chain, ground.transactor, EpochStore(database), ground.records, keccak, follow)
     return Core(
         settings=settings,

@@ -70,6 +70,21 @@ class AttributionReport:
         return (*self.entries, Entry(Lane.UNATTRIBUTED, 0, ZERO_ADDRESS, self.unattributed_ppm))
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedReport:
+    """A report as a node states it to everyone, right or wrong: the leaves of its entries' tree, the
+    unattributed part last, and its lists.
+    """
+
+    entries: tuple[Entry, ...]
+    lists: LaneLists
+
+
+def published(report: AttributionReport) -> PublishedReport:
+    """What a node states of a report of its own."""
+    return PublishedReport(report.stated, report.lists)
+
+
 def merge(
     lanes: Sequence[LaneUnits | SpanFinds],
     weights: Mapping[Lane, int],
@@ -122,11 +137,12 @@ def entries_root(stated: Sequence[Entry], keccak: Keccak) -> bytes:
 
 def entry_leaves(stated: Sequence[Entry], keccak: Keccak) -> tuple[SumLeaf, ...]:
     """The leaves of `entries_root`: key H(TAG_ENTRY, lane, row, owner), amount ppm."""
-    entry_tag = tag("entry", keccak)
-    return tuple(
-        SumLeaf(keccak(words(entry_tag, entry.lane, entry.row, address_word(entry.owner))), entry.ppm)
-        for entry in stated
-    )
+    return tuple(entry_leaf(entry.lane, entry.row, entry.owner, entry.ppm, keccak) for entry in stated)
+
+
+def entry_leaf(lane: int, row: int, owner: Address, ppm: int, keccak: Keccak) -> SumLeaf:
+    """One leaf of `entries_root`, whatever it says."""
+    return SumLeaf(keccak(words(tag("entry", keccak), lane, row, address_word(owner))), ppm)
 
 
 def unattributed_report(method_id: bytes = ZERO_WORD) -> AttributionReport:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from protocol.attribution import PublishedReport
 from protocol.errors import SettlementError
 from protocol.hashing import Keccak, address_word, tag, words
 from protocol.receipt import Receipt, receipt_leaf
@@ -24,13 +25,15 @@ class Statement:
 
     `lines` are sorted by (earner, request) and name each pair once; `receipts` are sorted by (channel, seq),
     are the node's own, and include every request that a line pays. A receipt paid in part stands in each
-    epoch that paid it.
+    epoch that paid it. `reports` opens each receipt's attribution root, so that anyone can check the shares;
+    a statement is complete only with them.
     """
 
     node: Address
     epoch: int
     lines: tuple[Line, ...]
     receipts: tuple[Receipt, ...]
+    reports: tuple[PublishedReport, ...] = ()
 
     def __post_init__(self) -> None:
         for before, after in pairwise(self.lines):
@@ -39,6 +42,8 @@ class Statement:
         for first, second in pairwise(self.receipts):
             if not (first.channel_id, first.seq) < (second.channel_id, second.seq):
                 raise SettlementError(f"receipts of {self.node} out of order at seq {second.seq}")
+        if self.reports and len(self.reports) != len(self.receipts):
+            raise SettlementError(f"{len(self.reports)} reports of {len(self.receipts)} receipts")
         _check_payments(self)
 
     @property

@@ -3,7 +3,9 @@
 Reading rebuilds the record through its own checks and compares the bytes, so there is one spelling of each.
 """
 
-from protocol.attribution import AttributionReport, Entry, Lane
+from typing import cast
+
+from protocol.attribution import AttributionReport, Entry, Lane, PublishedReport
 from protocol.canonical import canonical_json, parse_json
 from protocol.epoch import Commitment, EarnerEntry, Statement, commitment_of
 from protocol.errors import SettlementError
@@ -24,7 +26,7 @@ LIST_NAMES = ("gradient", "span", "retrieval")
 
 
 def encode_statement(statement: Statement) -> bytes:
-    """Canonical JSON of a statement with its receipts and lines."""
+    """Canonical JSON of a statement with its lines, its receipts and what they were attributed by."""
     return canonical_json(
         {
             "v": FORMAT,
@@ -35,19 +37,21 @@ def encode_statement(statement: Statement) -> bytes:
                 for line in statement.lines
             ],
             "receipts": [receipt_to_json(receipt) for receipt in statement.receipts],
+            "reports": [_published_json(report) for report in statement.reports],
         }
     )
 
 
 def decode_statement(data: bytes) -> Statement:
     """The inverse of `encode_statement`; a ProtocolError for anything it would not have written."""
-    fields = Fields(parse_json(data, MAX_RECORD_BYTES, max_depth=4), "statement")
+    fields = Fields(parse_json(data, MAX_RECORD_BYTES, max_depth=6), "statement")
     fields.integer("v", FORMAT, FORMAT)
     statement = Statement(
         node=fields.address("node"),
         epoch=fields.decimal("epoch", MAX_UINT64),
         lines=tuple(_line(item) for item in fields.objects("lines", MAX_ITEMS)),
         receipts=fields.each("receipts", MAX_ITEMS, lambda _, item: receipt_from_json(item)),
+        reports=tuple(_published(item) for item in fields.objects("reports", MAX_ITEMS)),
     )
     fields.done()
     if encode_statement(statement) != data:
@@ -134,6 +138,32 @@ def lists_from_json(value: object) -> LaneLists:
     parts = [fields.each(name, MAX_LIST_WORDS, _list_word) for name in LIST_NAMES]
     fields.done()
     return LaneLists(*parts)
+
+
+def _published_json(report: PublishedReport) -> dict[str, object]:
+    entries = [[str(int(one.lane)), str(one.row), one.owner, str(one.ppm)] for one in report.entries]
+    return {"entries": entries, "lists": lists_to_json(report.lists)}
+
+
+def _published(fields: Fields) -> PublishedReport:
+    """Any entries at all: what is wrong with them is for a proof to say."""
+    report = PublishedReport(
+        fields.each("entries", MAX_ENTRIES, _published_entry), lists_from_json(fields.value("lists"))
+    )
+    fields.done()
+    return report
+
+
+def _published_entry(where: str, value: object) -> Entry:
+    lane, row, owner, ppm = value if isinstance(value, list) and len(value) == 4 else (None,) * 4
+    fields = Fields({"lane": lane, "row": row, "owner": owner, "ppm": ppm}, where)
+    number = fields.decimal("lane", MAX_WORD)
+    return Entry(
+        Lane(number) if number <= Lane.RETRIEVAL else cast(Lane, number),
+        fields.decimal("row", MAX_WORD),
+        fields.address("owner"),
+        fields.decimal("ppm", MAX_WORD),
+    )
 
 
 def _list_word(where: str, value: object) -> int:

@@ -171,7 +171,8 @@ def is_omission(part: Sequence[int], match: Match) -> bool:
     if not part or part[0] != 1 or _place_of(match) in listed or not adds_tokens(part[1:], match):
         return False
     rows = {word >> 32 & MAX_UINT32 for word in listed}
-    full = len(listed) >= MAX_SPANS or (match.row not in rows and len(rows) >= MAX_ROWS_PER_LANE)
+    # A full cover ended somewhere after its last match; what ranks below that one may rightly be left out.
+    full = len(listed) >= MAX_SPANS or len(rows) >= MAX_ROWS_PER_LANE
     return not full or not _before(part[-1], match)
 
 

@@ -25,21 +25,30 @@ def token_chunks(ids: Sequence[int]) -> tuple[bytes, ...]:
 
 def sequence_root(ids: Sequence[int], keccak: Keccak) -> bytes:
     """Digest of one token sequence: the tree over its chunks, bound to the count of ids."""
-    chunk_tag = tag("chunk", keccak)
-    leaves = [keccak(words(chunk_tag, *_chunk_words(chunk))) for chunk in token_chunks(ids)]
+    leaves = [output_chunk_leaf(chunk, keccak) for chunk in token_chunks(ids)]
     return keccak(words(tag("output", keccak), root(leaves, keccak), len(ids)))
 
 
 def row_chunks_root(rows: Sequence[Sequence[int]], keccak: Keccak) -> tuple[bytes, int]:
     """(root, count) over the chunks of a version's rows in order; each binds its row, place and length."""
-    row_tag = tag("row_chunk", keccak)
     leaves = [
-        keccak(words(row_tag, row, place, len(ids), *_chunk_words(chunk)))
+        row_chunk_leaf(row, place, len(ids), chunk, keccak)
         for row, ids in enumerate(rows)
         for place, chunk in enumerate(token_chunks(ids))
     ]
     return root(leaves, keccak), len(leaves)
 
 
-def _chunk_words(chunk: bytes) -> tuple[bytes, ...]:
+def output_chunk_leaf(chunk: bytes, keccak: Keccak) -> bytes:
+    """The payload of one chunk in a sequence's tree."""
+    return keccak(words(tag("chunk", keccak), *chunk_words(chunk)))
+
+
+def row_chunk_leaf(row: int, place: int, length: int, chunk: bytes, keccak: Keccak) -> bytes:
+    """The payload of chunk `place` of a row of `length` tokens in a version's tree."""
+    return keccak(words(tag("row_chunk", keccak), row, place, length, *chunk_words(chunk)))
+
+
+def chunk_words(chunk: bytes) -> tuple[bytes, ...]:
+    """A chunk as the four words that a contract takes."""
     return tuple(chunk[at : at + WORD_BYTES] for at in range(0, CHUNK_BYTES, WORD_BYTES))

@@ -11,6 +11,7 @@ from protocol.attribution import (
     entries_root,
     entry_leaves,
     merge,
+    published,
 )
 from protocol.eip712 import channels_domain, receipts_domain, typed_digest
 from protocol.epoch import (
@@ -284,4 +285,6 @@ def _statement(node: str, epoch: int) -> Statement:
         for one in receipts
         for line in receipt_lines(one, one.price, report, sample_terms(manifest, node), DEFAULTS)
     ]
-    return Statement(account(node), epoch, tuple(sorted(lines)), tuple(receipts))
+    return Statement(
+        account(node), epoch, tuple(sorted(lines)), tuple(receipts), (published(report),) * len(receipts)
+    )

@@ -230,6 +230,11 @@ contract ContributionLedger is IContributionLedger, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IContributionLedger
+    function consentChanges(uint256 datanetId, bytes32 digest) external view returns (uint256) {
+        return _consents[datanetId][digest].history.length();
+    }
+
+    /// @inheritdoc IContributionLedger
     function revokedBy(uint256 datanetId, bytes32 digest) external view returns (uint256) {
         return _consents[datanetId][digest].history.latest();
     }

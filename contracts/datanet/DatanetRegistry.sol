@@ -175,6 +175,12 @@ contract DatanetRegistry is IDatanetRegistry {
     }
 
     /// @inheritdoc IDatanetRegistry
+    function rowsOf(uint256 datanetVersionKey) external view returns (bytes32 rowsRoot, uint32 rowCount) {
+        Version storage found = _versions[datanetVersionKey >> 64][uint64(datanetVersionKey)];
+        return (found.rowsRoot, found.rowCount);
+    }
+
+    /// @inheritdoc IDatanetRegistry
     function tokenChunks(uint256 id, uint64 version, bytes32 tokenizerDigest)
         external
         view

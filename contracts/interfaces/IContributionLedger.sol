@@ -167,6 +167,9 @@ interface IContributionLedger {
     /// @notice Since when the consent to a row is revoked; 0 while it is not.
     function revokedAt(uint256 datanetId, bytes32 digest) external view returns (uint64);
 
+    /// @notice How often the row's consent was revoked or granted again; 0 for never withdrawn.
+    function consentChanges(uint256 datanetId, bytes32 digest) external view returns (uint256);
+
     /// @notice The contribution through which the row's consent was last revoked, 0 for none.
     function revokedBy(uint256 datanetId, bytes32 digest) external view returns (uint256);
 

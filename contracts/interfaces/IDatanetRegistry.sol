@@ -147,6 +147,9 @@ interface IDatanetRegistry {
     /// @notice When the version of that key was flagged; 0 for never.
     function flaggedAt(uint256 datanetVersionKey) external view returns (uint64);
 
+    /// @notice What a proof about rows needs of the version of that key; zero for none.
+    function rowsOf(uint256 datanetVersionKey) external view returns (bytes32 rowsRoot, uint32 rowCount);
+
     /// @notice Zero root and count when none are registered.
     function tokenChunks(uint256 id, uint64 version, bytes32 tokenizerDigest)
         external

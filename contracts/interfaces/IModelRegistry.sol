@@ -112,6 +112,12 @@ interface IModelRegistry {
     /// @notice The licence of the model's Datanet when the model was registered; empty for a bare base.
     function licenceOf(uint256 id) external view returns (string memory);
 
+    /// @notice What a proof about spans needs of a model; zero for an unknown id.
+    function spanRule(uint256 id)
+        external
+        view
+        returns (uint256 datanetVersionKey, bytes32 tokenizerDigest, uint32 minSpanTokens);
+
     /// @notice Reverts for an unknown id. The terms carry the price in force now.
     function getModel(uint256 id)
         external

@@ -21,29 +21,46 @@ library OpenMerkle {
         return keccak256(abi.encode(TAG_LEAF, payload));
     }
 
-    function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return keccak256(abi.encode(TAG_NODE, left, right));
-    }
-
     function recordHash(bytes32 top, uint256 count) internal pure returns (bytes32) {
         return keccak256(abi.encode(TAG_ROOT, top, count));
     }
 
     /// @dev Whether `payload` stands at `proof.index` under the root record `root`.
     function verify(bytes32 payload, Proof calldata proof, bytes32 root) internal pure returns (bool) {
-        if (proof.index >= proof.count) return false;
-        bytes32 digest = leafHash(payload);
-        uint256 used = 0;
         uint256 place = proof.index;
-        for (uint256 width = proof.count; width > 1; width = width / 2 + (width & 1)) {
-            bool isRight = place & 1 == 1;
-            if (isRight || place + 1 < width) {
-                if (used == proof.path.length) return false;
-                bytes32 sibling = proof.path[used++];
-                digest = isRight ? nodeHash(sibling, digest) : nodeHash(digest, sibling);
+        uint256 width = proof.count;
+        if (place >= width) return false;
+        bytes32[] calldata path = proof.path;
+        bytes32 digest = leafHash(payload);
+        bytes32 nodeTag = TAG_NODE;
+        bool fits;
+        // As OpenSumTree climbs, and for the same reason. `buffer` is (tag, left, right), above the free memory
+        // pointer and never kept.
+        assembly ("memory-safe") {
+            let cursor := path.offset
+            let end := add(cursor, shl(5, path.length))
+            let buffer := mload(0x40)
+            mstore(buffer, nodeTag)
+            fits := 1
+            for {} gt(width, 1) {} {
+                let isRight := and(place, 1)
+                if or(isRight, lt(add(place, 1), width)) {
+                    if eq(cursor, end) {
+                        fits := 0
+                        break
+                    }
+                    // 32 bytes a child: ours at 32 + 32 * isRight, its sibling in the other place.
+                    mstore(add(add(buffer, 32), shl(5, isRight)), digest)
+                    mstore(sub(add(buffer, 64), shl(5, isRight)), calldataload(cursor))
+                    digest := keccak256(buffer, 96)
+                    cursor := add(cursor, 32)
+                }
+                place := shr(1, place)
+                // Half, rounded up, without the overflow of width + 1.
+                width := add(shr(1, width), and(width, 1))
             }
-            place >>= 1;
+            fits := and(fits, eq(cursor, end))
         }
-        return used == proof.path.length && recordHash(digest, proof.count) == root;
+        return fits && recordHash(digest, proof.count) == root;
     }
 }

@@ -102,6 +102,16 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    function spanRule(uint256 id)
+        external
+        view
+        returns (uint256 datanetVersionKey, bytes32 tokenizerDigest, uint32 minSpanTokens)
+    {
+        ModelTerms storage terms = _models[id].terms;
+        return (terms.datanetVersionKey, _bases[terms.baseId].tokenizerDigest, terms.minSpanTokens);
+    }
+
+    /// @inheritdoc IModelRegistry
     function getModel(uint256 id)
         external
         view

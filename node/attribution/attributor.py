@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from node.attribution.reports import build_report, report_without_sources
+from node.attribution.revocations import IsRevoked, revoked_rows
 from node.blobs.store import BlobStore
 from node.errors import IntegrityError, NotFound, OpenLedgerError, Unavailable
 from node.log import get_logger
@@ -108,9 +109,10 @@ class Versions:
 class Attributor:
     """Attributes answers through workers."""
 
-    def __init__(self, asker: Asker, versions: Versions) -> None:
+    def __init__(self, asker: Asker, versions: Versions, is_revoked: IsRevoked) -> None:
         self._asker = asker
         self._versions = versions
+        self._is_revoked = is_revoked
 
     async def attribute(
         self,
@@ -143,6 +145,9 @@ class Attributor:
             attempt += 1
             try:
                 result = await self._asker.attribute(model, request)
+                # A row withdrawn since the version was published earns nothing; the chain is asked when the
+                # worker has answered, so that what it says is as fresh as the receipt.
+                revoked = await asyncio.to_thread(revoked_rows, result, manifest, self._is_revoked)
                 report = build_report(
                     result,
                     manifest,
@@ -150,6 +155,7 @@ class Attributor:
                     output_ids,
                     model.min_span_tokens,
                     self._versions.row_tokens(model.tokens_cid),
+                    revoked,
                 )
                 return Attribution(report, _evidence(result))
             except Unavailable as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from node.errors import IntegrityError
 from node.store.epochs import StoredClaim, StoredRollover
-from protocol.attribution import AttributionReport
+from protocol.attribution import AttributionReport, PublishedReport, published
 from protocol.epoch import Statement
 from protocol.parameters import Parameters
 from protocol.receipt import Receipt
@@ -77,15 +77,17 @@ def build_statement(
     """
     lines: list[Line] = []
     receipts: list[Receipt] = []
+    reports: list[PublishedReport] = []
     for channel_id in sorted(ranges):
         owed = payables[channel_id]
         for payable, paid in zip(owed, _paid(owed, ranges[channel_id]), strict=True):
             if paid:
                 receipts.append(payable.receipt)
+                reports.append(published(payable.report))
                 lines += receipt_lines(
                     payable.receipt, paid, payable.report, payable.terms, payable.parameters
                 )
-    statement = Statement(node, epoch, tuple(sorted(lines)), tuple(receipts))
+    statement = Statement(node, epoch, tuple(sorted(lines)), tuple(receipts), tuple(reports))
     expected = sum(upto - before for parts in ranges.values() for before, upto in parts)
     if statement.total != expected:
         raise IntegrityError("a statement must be what was claimed", stated=statement.total, claimed=expected)

@@ -17,12 +17,15 @@ from tests.contracts.asking import ask, ask_through, consumer
 from tests.contracts.chains import InProcess
 from tests.contracts.channel import DELAY, open_channel, terms_of
 from tests.contracts.datanets import create, decide, ensure_stake, publish, submit
+from tests.contracts.deep import DEPTH, deep_proofs
 from tests.contracts.epochs import Ledger
 from tests.contracts.models.test_model_registry import register_base, register_model
 from tests.contracts.payments.test_authorizations import opened_by
 from tests.contracts.payments.test_authorizations import submit as submit_opening
 from tests.contracts.world import World
 
+DEEP = f"(depth {DEPTH})"
+DEEP_PROOF_LIMIT = 400_000  # gas, the slash and the voided statement included
 VOUCHER_LIMIT = 30_000  # gas, of a voucher in a batch of 25
 SESSION_VOUCHER_LIMIT = 32_000  # the signer's cap is one more cold word
 SNAPSHOT = Path(__file__).parent / "gas_snapshot.json"
@@ -76,8 +79,24 @@ def test_gas_is_as_recorded(world: World, ledger: Ledger) -> None:
     measured = {f"{contract}.{function}": gas for (contract, function), gas in sorted(world.gas.items())}
     measured["PaymentChannels.claimMany (25 vouchers, each)"] = batched
     measured["PaymentChannels.claimMany (25 vouchers of session signers, each)"] = by_sessions
-    if os.environ.get("OPENLEDGER_UPDATE_GAS"):
-        SNAPSHOT.write_text(json.dumps(measured, indent=1) + "\n")
+    _compare(measured, deep=False)
     assert batched <= VOUCHER_LIMIT
     assert by_sessions <= SESSION_VOUCHER_LIMIT
-    assert measured == json.loads(SNAPSHOT.read_text())
+
+
+def test_gas_of_deep_proofs_is_as_recorded(world: World, ledger: Ledger) -> None:
+    """SPEC 9.33: fault proofs with full lists, in trees of 2^17 receipts, rows and chunks."""
+    if not isinstance(world.chain, InProcess):
+        pytest.skip("the record is of py-evm")
+    measured = deep_proofs(world, ledger)
+    _compare(measured, deep=True)
+    assert max(measured.values()) <= DEEP_PROOF_LIMIT
+
+
+def _compare(measured: dict[str, int], deep: bool) -> None:
+    recorded = json.loads(SNAPSHOT.read_text())
+    if os.environ.get("OPENLEDGER_UPDATE_GAS"):
+        others = {name: gas for name, gas in recorded.items() if (DEEP in name) != deep}
+        recorded = dict(sorted((others | measured).items()))
+        SNAPSHOT.write_text(json.dumps(recorded, indent=1) + "\n")
+    assert measured == {name: gas for name, gas in recorded.items() if (DEEP in name) == deep}

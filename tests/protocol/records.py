@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 from eth_hash.auto import keccak
 from hypothesis import strategies as st
 
-from protocol.attribution import Lane, LaneUnits, merge
+from protocol.attribution import Lane, LaneUnits, merge, published
 from protocol.cid import cid_of_raw
 from protocol.epoch import Statement
 from protocol.hashing import sha256, to_hex
@@ -114,7 +114,8 @@ def statements(draw: st.DrawFn, node: int, epoch: int) -> Statement:
         paid = draw(st.integers(0, price))
         lines += receipt_lines(one, paid, report, terms(), DEFAULTS)
         receipts.append(one)
-    return Statement(account(node), epoch, tuple(sorted(lines)), tuple(receipts))
+    stated = tuple(published(report) for _ in receipts) if draw(st.booleans()) else ()
+    return Statement(account(node), epoch, tuple(sorted(lines)), tuple(receipts), stated)
 
 
 def span_finds(units: Sequence[tuple[int, int]], rest: int, ran: bool = True) -> SpanFinds:

@@ -1,12 +1,14 @@
 import json
 from contextlib import suppress
+from typing import cast
 
 import pytest
 from eth_hash.auto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.epoch import build_commitment
+from protocol.attribution import Entry, Lane, PublishedReport
+from protocol.epoch import Statement, build_commitment
 from protocol.epoch_json import (
     decode_commitment,
     decode_statement,
@@ -16,8 +18,10 @@ from protocol.epoch_json import (
     report_to_json,
     root_to_json,
 )
-from protocol.errors import ProtocolError
-from tests.protocol.records import accounts, statements
+from protocol.errors import ProtocolError, SettlementError
+from protocol.lane_lists import LaneLists
+from protocol.rewards import lines_of
+from tests.protocol.records import account, accounts, receipt, statements
 from tests.protocol.test_rewards import reports
 
 balances = st.dictionaries(accounts, st.integers(0, 10**24), max_size=4)
@@ -92,3 +96,19 @@ def test_bad_reports_are_refused(change):
     assert report_from_json(good).entries == ()
     with pytest.raises(ProtocolError):
         report_from_json({**good, **change})
+
+
+def test_a_wrong_report_can_be_read_so_that_it_can_be_proven_wrong():
+    """SPEC 7.96: entries in no order, of no lane, that make no whole."""
+    entries = (Entry(cast(Lane, 9), 2**40, account(3), 2**60), Entry(Lane.SPAN, 0, account(1), 0))
+    report = PublishedReport(entries, LaneLists(span=(2**200,)))
+    one = receipt(1)
+    lines = lines_of(one.request_id, [(account(5), one.price)])
+    statement = Statement(account(7), 3, lines, (one,), (report,))
+    assert decode_statement(encode_statement(statement)) == statement
+    with pytest.raises(SettlementError):
+        Statement(account(7), 3, lines, (one,), (report, report))
+    for bad in (b'["1","2","3"]', b'["1","2","0x","4"]', b'["-1","0","' + account(1).encode() + b'","4"]'):
+        spoiled = encode_statement(statement).replace(b'["2","0","' + account(1).encode() + b'","0"]', bad)
+        with pytest.raises(ProtocolError):
+            decode_statement(spoiled)

@@ -56,7 +56,12 @@ def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attributor, "backoff_seconds", lambda *_: 0.0)
 
 
-async def attribute(asker: ScriptedAsker, blobs: BlobStore, **changes: object) -> attributor.Attribution:
+async def attribute(
+    asker: ScriptedAsker,
+    blobs: BlobStore,
+    revoked: frozenset[tuple[int, bytes]] = frozenset(),
+    **changes: object,
+) -> attributor.Attribution:
     manifest = blobs.put(encode_manifest(MANIFEST)).text
     fields = {"adapter_cid": CID, "index_cid": CID, "manifest_cid": manifest, "tokens_cid": None, **changes}
     model = ServedModel(
@@ -64,7 +69,8 @@ async def attribute(asker: ScriptedAsker, blobs: BlobStore, **changes: object) -
         min_span_tokens=0, **fields,  # type: ignore[arg-type]
     )  # fmt: skip
     weights = DEFAULTS.lane_weights
-    return await Attributor(asker, Versions(blobs)).attribute(b"\1" * 32, 4, model, (1, 2), (3, 4), weights)
+    attributor_ = Attributor(asker, Versions(blobs), lambda *row: row in revoked)
+    return await attributor_.attribute(b"\1" * 32, 4, model, (1, 2), (3, 4), weights)
 
 
 @pytest.mark.parametrize("absences", [0, 1, 7])
@@ -110,3 +116,12 @@ def test_row_tokens_are_read_strictly() -> None:
     for rows in ([[0]], [[-1, []]], [[0, [-1]]], [{}], [[0, "12"]]):
         with pytest.raises(FieldError):
             decode_row_tokens(canonical_json({**good, "rows": rows}))
+
+
+async def test_a_row_withdrawn_since_its_version_earns_nothing(blobs: BlobStore) -> None:
+    """SPEC 5.64: the chain is asked for each answer; what the row was found for is unattributed."""
+    found = await attribute(ScriptedAsker(RIGHT), blobs, frozenset({(1, b"\x11" * 32)}))
+    assert (found.report.entries, found.report.unattributed_ppm) == ((), TOTAL_PPM)
+    assert found.report.lists.gradient == (1 << 64 | 1,)
+    other = await attribute(ScriptedAsker(RIGHT), blobs, frozenset({(2, b"\x11" * 32), (1, b"\x12" * 32)}))
+    assert [entry.row for entry in other.report.entries] == [0]
