@@ -127,11 +127,21 @@ ORDER = (
     "DataChallenges",
     "JurorPool",
     "Committee",
+    "LedgerFaults",
+    "VoucherFaults",
 )
 
 
 # Who may void what is proven false, slash for it, lock stake, and delay finality while a dispute is open.
-JUDGES = ("FaultProofs", "SpanFaults", "ShareFaults", "LedgerFaults", "DataChallenges", "Committee")
+JUDGES = (
+    "FaultProofs",
+    "SpanFaults",
+    "ShareFaults",
+    "LedgerFaults",
+    "VoucherFaults",
+    "DataChallenges",
+    "Committee",
+)
 SLASHERS = (*JUDGES, "ContributionLedger")
 LOCKERS = ("PaymentChannels", "InferenceGateway", "EpochSettlement", "JurorPool")
 HOLDERS = ("DataChallenges", "Committee")
@@ -272,10 +282,20 @@ def constructor_arguments(
             at["ProtocolParameters"],
             at["Guardian"],
         ),
-        "FaultProofs": (at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]),
         "DataChallenges": disputing,
         "JurorPool": (at["NodeStaking"], at["ProtocolParameters"], at["Committee"]),
         "Committee": (*disputing, at["JurorPool"]),
+        **judge_arguments(at),
+    }
+
+
+def judge_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
+    """Arguments of the judges of objective faults."""
+    common = at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]
+    return {
+        "FaultProofs": common,
+        "LedgerFaults": common,
+        "VoucherFaults": (*common, at["PaymentChannels"], at["InferenceGateway"]),
     }
 
 

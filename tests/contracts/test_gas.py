@@ -17,11 +17,12 @@ from tests.contracts.asking import ask, ask_through, consumer
 from tests.contracts.chains import InProcess
 from tests.contracts.channel import DELAY, open_channel, terms_of
 from tests.contracts.datanets import create, decide, ensure_stake, publish, submit
+from tests.contracts.deep import proof_gas
 from tests.contracts.epochs import Ledger
 from tests.contracts.models.test_model_registry import register_base, register_model
 from tests.contracts.payments.test_authorizations import opened_by
 from tests.contracts.payments.test_authorizations import submit as submit_opening
-from tests.contracts.world import World
+from tests.contracts.world import World, rewound
 
 VOUCHER_LIMIT = 30_000  # gas, of a voucher in a batch of 25
 SESSION_VOUCHER_LIMIT = 32_000  # the signer's cap is one more cold word
@@ -69,6 +70,8 @@ def test_gas_is_as_recorded(world: World, ledger: Ledger) -> None:
     """SPEC 9.33: the gas of the main flow's functions is on record, and changes only with the record."""
     if not isinstance(world.chain, InProcess):
         pytest.skip("the record is of py-evm: a byte more or less in a signature is twelve gas")
+    with rewound(world):
+        proofs = proof_gas(ledger)
     world.gas.clear()
     main_flow(world, ledger)
     batched, by_sessions = voucher_in_batch(world), voucher_in_batch(world, "hot_signer")
@@ -76,6 +79,7 @@ def test_gas_is_as_recorded(world: World, ledger: Ledger) -> None:
     measured = {f"{contract}.{function}": gas for (contract, function), gas in sorted(world.gas.items())}
     measured["PaymentChannels.claimMany (25 vouchers, each)"] = batched
     measured["PaymentChannels.claimMany (25 vouchers of session signers, each)"] = by_sessions
+    measured |= proofs
     if os.environ.get("OPENLEDGER_UPDATE_GAS"):
         SNAPSHOT.write_text(json.dumps(measured, indent=1) + "\n")
     assert batched <= VOUCHER_LIMIT
