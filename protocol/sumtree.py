@@ -44,25 +44,38 @@ class SumProof:
 EMPTY_SUM_ROOT = SumRoot(ZERO_WORD, 0, 0)
 
 
+class SumTree:
+    """A tree kept whole, so that each of many proofs costs O(log n)."""
+
+    def __init__(self, leaves: Sequence[SumLeaf], keccak: Keccak) -> None:
+        """EncodingError if the total passes 2^256-1."""
+        self._levels = _levels(leaves, keccak) if leaves else [[]]
+        self.root = EMPTY_SUM_ROOT
+        if leaves:
+            top, total = self._levels[-1][0]
+            self.root = SumRoot(record_digest(top, len(leaves), total, keccak), len(leaves), total)
+
+    def prove(self, index: int) -> SumProof:
+        """The proof of the leaf at `index`."""
+        if not 0 <= index < self.root.count:
+            raise EncodingError(f"no leaf {index} among {self.root.count}")
+        path = []
+        place = index
+        for level in self._levels[:-1]:
+            if place ^ 1 < len(level):
+                path.append(level[place ^ 1])
+            place >>= 1
+        return SumProof(index, self.root.count, tuple(path))
+
+
 def sum_root(leaves: Sequence[SumLeaf], keccak: Keccak) -> SumRoot:
     """Root record over the leaves in order; all zero for none. EncodingError if the total passes 2^256-1."""
-    if not leaves:
-        return EMPTY_SUM_ROOT
-    top, total = _levels(leaves, keccak)[-1][0]
-    return SumRoot(record_digest(top, len(leaves), total, keccak), len(leaves), total)
+    return SumTree(leaves, keccak).root
 
 
 def prove_sum(leaves: Sequence[SumLeaf], index: int, keccak: Keccak) -> SumProof:
     """The proof of `leaves[index]`."""
-    if not 0 <= index < len(leaves):
-        raise EncodingError(f"no leaf {index} among {len(leaves)}")
-    path = []
-    place = index
-    for level in _levels(leaves, keccak)[:-1]:
-        if place ^ 1 < len(level):
-            path.append(level[place ^ 1])
-        place >>= 1
-    return SumProof(index, len(leaves), tuple(path))
+    return SumTree(leaves, keccak).prove(index)
 
 
 def verify_sum(leaf: SumLeaf, proof: SumProof, expected: SumRoot, keccak: Keccak) -> bool:

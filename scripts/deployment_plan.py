@@ -130,11 +130,21 @@ ORDER = (
     "Committee",
     "SpanFaults",
     "ShareFaults",
+    "LedgerFaults",
+    "VoucherFaults",
 )
 
 
 # Who may void what is proven false, slash for it, lock stake, and delay finality while a dispute is open.
-JUDGES = ("FaultProofs", "SpanFaults", "ShareFaults", "LedgerFaults", "DataChallenges", "Committee")
+JUDGES = (
+    "FaultProofs",
+    "SpanFaults",
+    "ShareFaults",
+    "LedgerFaults",
+    "VoucherFaults",
+    "DataChallenges",
+    "Committee",
+)
 SLASHERS = (*JUDGES, "ContributionLedger")
 LOCKERS = ("PaymentChannels", "InferenceGateway", "EpochSettlement", "JurorPool")
 HOLDERS = ("DataChallenges", "Committee")
@@ -281,10 +291,20 @@ def constructor_arguments(
             at["ProtocolParameters"],
             at["Guardian"],
         ),
-        "FaultProofs": (at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]),
+        **judge_arguments(at),
+        **dispute_arguments(at),
+    }
+
+
+def judge_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
+    """Those of the judges of objective faults."""
+    common = at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]
+    return {
+        "FaultProofs": common,
         "SpanFaults": (report_links(at),),
         "ShareFaults": (report_links(at),),
-        **dispute_arguments(at),
+        "LedgerFaults": common,
+        "VoucherFaults": (*common, at["PaymentChannels"], at["InferenceGateway"]),
     }
 
 

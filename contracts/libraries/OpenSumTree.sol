@@ -56,49 +56,42 @@ library OpenSumTree {
         returns (bool fits, bytes32 root, uint256 total, uint256 before)
     {
         uint256 place = proof.index;
-        uint256 width = proof.count;
-        if (place >= width) return (false, 0, 0, 0);
+        uint256 last = proof.count;
+        if (place >= last) return (false, 0, 0, 0);
         Node[] calldata path = proof.path;
         bytes32 digest = leafHash(key, amount);
         bytes32 nodeTag = TAG_SUM_NODE;
         total = amount;
-        // In assembly because proofs are what a claim and a fault pay for: at depth 17 this saves two thirds of the
+        // In assembly because proofs are what a claim and a fault pay for: at depth 17 this saves four fifths of the
         // climb. `buffer` is (tag, left digest, left sum, right digest, right sum), above the free memory pointer
         // and never kept, so the pointer need not move.
         assembly ("memory-safe") {
             let cursor := path.offset
-            let end := add(cursor, shl(6, path.length))
             let buffer := mload(0x40)
             mstore(buffer, nodeTag)
-            fits := 1
-            for {} gt(width, 1) {} {
+            let left := add(buffer, 32)
+            let bothPlaces := add(left, add(left, 64))
+            let overflow := 0
+            // `last` is the last place of the level; at the top it is the only one.
+            for { last := sub(last, 1) } last {} {
                 let isRight := and(place, 1)
-                if or(isRight, lt(add(place, 1), width)) {
-                    if eq(cursor, end) {
-                        fits := 0
-                        break
-                    }
+                if or(isRight, lt(place, last)) {
                     let amountBeside := calldataload(add(cursor, 32))
-                    let joined := add(total, amountBeside)
-                    if lt(joined, total) {
-                        fits := 0
-                        break
-                    }
-                    // 64 bytes a child: ours at 32 + 64 * isRight, its sibling in the other place.
-                    let ours := add(add(buffer, 32), shl(6, isRight))
+                    let ours := add(left, shl(6, isRight))
                     mstore(ours, digest)
                     mstore(add(ours, 32), total)
-                    calldatacopy(sub(add(buffer, 96), shl(6, isRight)), cursor, 64)
+                    calldatacopy(sub(bothPlaces, ours), cursor, 64)
                     digest := keccak256(buffer, 160)
                     before := add(before, mul(isRight, amountBeside))
-                    total := joined
+                    total := add(total, amountBeside)
+                    overflow := or(overflow, lt(total, amountBeside))
                     cursor := add(cursor, 64)
                 }
                 place := shr(1, place)
-                // Half, rounded up, without the overflow of width + 1.
-                width := add(shr(1, width), and(width, 1))
+                last := shr(1, last)
             }
-            fits := and(fits, eq(cursor, end))
+            // A path too short was read beyond its end, one too long not to its end: the cursor tells both.
+            fits := and(iszero(overflow), eq(cursor, add(path.offset, shl(6, path.length))))
         }
         if (!fits) return (false, 0, 0, 0);
         root = recordHash(digest, proof.count, total);
