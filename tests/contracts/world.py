@@ -7,30 +7,18 @@ the node's own signer over digests of `protocol`, so that each accepted one is a
 each other.
 """
 
-import ast
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from eth_tester.exceptions import TransactionFailed
-from eth_utils.address import to_checksum_address
 from web3 import Web3
-from web3.contract import Contract
-from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractLogicError
-from web3.logs import DISCARD
-from web3.types import RPCEndpoint
 from web3.utils import get_create_address
 
-from node.chain.deployment import load_artifact
 from node.chain.keccak import keccak
-from node.chain.reverts import decode_revert, packaged_shapes
-from node.chain.signer import Signer, authorization_digest, signer_of, staking_domain
-from protocol.eip712 import Domain, channels_domain, receipts_domain
-from protocol.types import Address
-from scripts.deployment_plan import DEVNET, OPEN, ORDER, Settings, deploy_with_web3
+from node.chain.signer import Signer, signer_of
+from scripts.deployment_plan import DEVNET, ORDER, Settings, deploy_with_web3
 from tests.contracts.chains import Anvil, Chain, InProcess
 
 BIRTH = 2_000_000_000  # later than the wall clock, which py-evm would otherwise follow

@@ -8,8 +8,8 @@ from eth_hash.auto import keccak
 from protocol.ledger_faults import LedgerFault
 from protocol.ledger_watch import find_ledger_faults
 from protocol.receipt_watch import find_receipt_faults
-from tests.protocol.ledger_corruptions import Corrupted, corrupted
 from tests.protocol.forgeries import Fault, forgeries
+from tests.protocol.ledger_corruptions import Corrupted, corrupted
 from tests.protocol.ledgers import Played, PlayedEpoch, play
 
 # Roots that nobody can open and rows that nobody shows: a data challenge asks for them.

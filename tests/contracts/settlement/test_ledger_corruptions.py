@@ -8,8 +8,8 @@ from protocol.ledger_faults import LedgerFault
 from tests.contracts.epochs import Ledger
 from tests.contracts.ledgers import Fault, Stage, faults_of
 from tests.contracts.world import Reverted, reverts, rewound
-from tests.protocol.ledger_corruptions import Corrupted, corrupted
 from tests.protocol.forgeries import forgeries, mutate
+from tests.protocol.ledger_corruptions import Corrupted, corrupted
 from tests.protocol.test_ledger_corruptions import SOMETIMES, UNPROVABLE, holds
 
 # What the contracts refuse to record in the first place.

@@ -1,7 +1,7 @@
 """Fault proofs stay payable however large an epoch is."""
 
-from tests.contracts.ledger_deep import proof_gas
 from tests.contracts.epochs import Ledger
+from tests.contracts.ledger_deep import proof_gas
 
 # Of each, 165,000 are the first slash of a network and what is void; the aim of 250,000 needs a leaner slash.
 LIMIT = 290_000
