@@ -315,3 +315,137 @@ def dispute_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
         "DataChallenges": bonded,
         "JurorPool": (at["NodeStaking"], at["ProtocolParameters"], at["Committee"]),
         "Committee": (*bonded, at["JurorPool"]),
+    }
+
+
+def report_links(at: Mapping[str, str]) -> tuple[str, ...]:
+    """ReportJudge.Links."""
+    judged = ("NodeStaking", "EpochSettlement", "ProtocolParameters")
+    return tuple(at[name] for name in (*judged, "ModelRegistry", "DatanetRegistry", "ContributionLedger"))
+
+
+def settlement_links(at: Mapping[str, str]) -> tuple[Any, ...]:
+    """IEpochSettlement.Links."""
+    funders = at["PaymentChannels"], at["InferenceGateway"]
+    named = (at["NodeStaking"], at["ProtocolParameters"], at["Guardian"], at["RewardDistributor"])
+    return (*funders, *named, deployed(at, JUDGES), deployed(at, HOLDERS))
+
+
+def deployed(at: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """The addresses of these contracts."""
+    return [at[name] for name in names if name in at]
+
+
+def parameters(treasury: str, settings: Settings) -> list[tuple[bytes, int, int, int, int]]:
+    """Key, kind, first value, least and greatest value of every parameter that a vote can set."""
+    first = first_values(treasury, settings)
+    rows = []
+    for one in TUNABLES:
+        # A development network's windows, and so its unbonding period, are shorter than any public one's.
+        least = min(one.least, first[one.name]) if one.name == "unbondingPeriod" else one.least
+        rows.append((keccak(one.name.encode()), int(one.kind), first[one.name], least, one.greatest))
+    return rows
+
+
+def first_values(treasury: str, settings: Settings) -> dict[str, int]:
+    """What each parameter is at version 1, by name."""
+    weights, s = DEFAULTS.lane_weights, settings
+    return {
+        "treasury": int(treasury, 16),
+        "labourPpm": DEFAULTS.labour_ppm,
+        "gradientWeight": weights[Lane.GRADIENT],
+        "spanWeight": weights[Lane.SPAN],
+        "retrievalWeight": weights[Lane.RETRIEVAL],
+        "maxRoyaltiesPpm": MAX_ROYALTIES_PPM,
+        "maxBatch": s.max_batch,
+        "maxOutputTokens": s.max_output_tokens,
+        "maxCallbackGas": s.max_callback_gas,
+        "equivocationSlashPpm": s.equivocation_slash_ppm,
+        "faultSlashPpm": s.fault_slash_ppm,
+        "withholdingSlashPpm": s.withholding_slash_ppm,
+        "jurorSlashPpm": s.juror_slash_ppm,
+        "stakeToFees": s.stake_to_fees,
+        "commitBond": s.commit_bond,
+        "dataBond": s.data_bond,
+        "disputeBond": s.dispute_bond,
+        "contributionBond": s.contribution_bond,
+        "minCuratorStake": s.min_curator_stake,
+        "minJurorStake": s.min_juror_stake,
+        "challengeWindow": s.challenge_window,
+        "responseWindow": s.response_window,
+        "committeeWindow": s.committee_window,
+        "appealWindow": s.appeal_window,
+        "unbondingPeriod": s.unbonding_period,
+        "signerRevokeDelay": s.signer_revoke_delay,
+        "rewardDrip": s.reward_drip,
+    }
+
+
+def deployment_record(
+    contracts: Mapping[str, str], settings: Settings, chain_id: int, block: int
+) -> dict[str, Any]:
+    """What the node reads; `block` is the first that may hold an event. Wei as decimal strings."""
+    return {
+        "chainId": chain_id,
+        "block": block,
+        "genesis": settings.genesis,
+        "contracts": dict(contracts),
+        "settings": json_safe(asdict(settings)),
+    }
+
+
+def json_safe(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings with every amount of wei as a decimal string."""
+    allocations = settings["allocations"]
+    amounts = {name: str(settings[name]) for name in AMOUNTS}
+    spread = None if allocations is None else {account: str(wei) for account, wei in allocations.items()}
+    return {**settings, **amounts, "allocations": spread}
+
+
+class Web3Deployer:
+    """Deploys the committed artifacts from a local key, or from an address the endpoint signs for."""
+
+    def __init__(self, web3: Web3, account: LocalAccount | str) -> None:
+        self._web3 = web3
+        self._key = None if isinstance(account, str) else account
+        self.address = Web3.to_checksum_address(account if isinstance(account, str) else account.address)
+
+    def nonce(self) -> int:
+        """Counts pending transactions, so that a busy account fails by address and not by nonce."""
+        return self._web3.eth.get_transaction_count(self.address, "pending")
+
+    def time(self) -> int:
+        """The head's time."""
+        return int(self._web3.eth.get_block("latest")["timestamp"])
+
+    def deploy(self, name: str, *arguments: Any) -> str:
+        """One creation; RuntimeError when it reverts."""
+        artifact = json.loads((ARTIFACTS / f"{name}.json").read_text())
+        factory = self._web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+        return str(self._send(factory.constructor(*arguments))["contractAddress"])
+
+    def transfer(self, token: str, recipient: str, amount: int) -> None:
+        """One token transfer; RuntimeError when it reverts."""
+        abi = json.loads((ARTIFACTS / "OpenToken.json").read_text())["abi"]
+        contract = self._web3.eth.contract(address=Web3.to_checksum_address(token), abi=abi)
+        self._send(contract.functions.transfer(recipient, amount))
+
+    def _send(self, call: Any) -> Any:
+        eth = self._web3.eth
+        if self._key is None:
+            digest = call.transact({"from": self.address})
+        else:
+            unsigned = call.build_transaction({"from": self.address, "nonce": self.nonce()})
+            digest = eth.send_raw_transaction(self._key.sign_transaction(unsigned).raw_transaction)
+        receipt = eth.wait_for_transaction_receipt(digest, timeout=120)
+        if receipt["status"] != 1:
+            raise RuntimeError(f"deployment transaction {digest.hex()} reverted")
+        return receipt
+
+
+def deploy_with_web3(web3: Web3, deployer: LocalAccount | str, settings: Settings) -> dict[str, Any]:
+    """Deploys the suite from the committed artifacts, without a compiler; returns the deployment record."""
+    sender = Web3Deployer(web3, deployer)
+    block = web3.eth.block_number + 1
+    fixed = settled(sender, settings)
+    return deployment_record(deploy_suite(sender, fixed), fixed, web3.eth.chain_id, block)

@@ -56,16 +56,16 @@ def page(gas: dict[str, int]) -> str:
     lines = [
         "# Gas",
         "",
-        "Written by `scripts/gas_table.py` from `tests/contracts/gas_snapshot.json`, which the tests measure on",
-        "py-evm (Prague) and hold to the unit. Every figure is of code that runs here; nothing is estimated.",
+        "Written by `scripts/gas_table.py` from `tests/contracts/gas_snapshot.json`, which the tests measure",
+        "on py-evm (Prague) and hold to the unit. Every figure is of code that runs here; none is estimated.",
         "",
         "## Per inference",
         "",
-        "One epoch a day; each channel is claimed once a week in batches of 25, each earner claims once a month",
-        "for itself among 2^17 accounts. Relayed claims and a threshold for claims lower that column.",
+        "One epoch a day; each channel is claimed once a week in batches of 25, each earner claims once a",
+        "month for itself among 2^17 accounts. Relayed claims and a threshold for claims lower that column.",
         "",
-        "| inferences a day | channels | earners | nodes | vouchers | statements | commitment | claims | **all** |"
-        " one transaction pair each |",
+        "| inferences a day | channels | earners | nodes | vouchers | statements | commitment | claims |"
+        " **all** | one transaction pair each |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for load in LOADS:
