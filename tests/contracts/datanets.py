@@ -1,6 +1,7 @@
 """Datanets, offers and decisions as the contract tests make them, with proofs by the Python twins."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from web3.contract import Contract
@@ -10,9 +11,9 @@ from protocol import merkle
 from protocol.contribution import batch_root, prove_batch_row
 from protocol.eip712 import Domain, labour_domain
 from protocol.labour import LabourKind, LabourRecord, labour_digest
-from protocol.parameters import DEFAULTS
 from protocol.types import Address
 from scripts.deployment_plan import OPEN, Web3Deployer, parameters
+from tests.contracts.governance.test_parameters import deploy_own
 from tests.contracts.world import Mined, World
 
 CID = b"\x01\x55\x12\x20" + b"\x03" * 32
@@ -90,10 +91,9 @@ def tune(world: World, name: str, value: int) -> None:
 def deploy_tunable(world: World) -> dict[str, str]:
     """A ledger of its own upon parameters that the deployer may set; it is no slasher."""
     deployer = Web3Deployer(world.web3, world.address("deployer"))
-    manager = deployer.deploy("OpenAccessManager", world.address("deployer"))
-    rows = parameters(world.address("stranger"), world.settings)
     at = {name: world.checksum(address) for name, address in world.record["contracts"].items()}
-    tunable = deployer.deploy("ProtocolParameters", manager, DEFAULTS.split.parts, rows)
+    roomy = replace(world.settings, unbonding_period=10_000)  # no window set here comes near it
+    tunable = deploy_own(world, parameters(world.address("stranger"), roomy))
     ledger = deployer.deploy(
         "ContributionLedger",
         at["OpenToken"],

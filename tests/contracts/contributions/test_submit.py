@@ -98,7 +98,7 @@ def test_empty_and_unaddressed_batches_are_refused(world: World, datanet: int) -
 def test_a_pause_stops_offers_and_nothing_else(world: World, datanet: int) -> None:
     """SPEC 1.63: while the ledger is paused no contribution is offered; decisions, appeals, exits go on."""
     contribution = submit(world, datanet, "contributor")
-    world.send(world.contract("Guardian").functions.pause(ledger_of(world).address), "deployer")
+    world.send(world.contract("Guardian").functions.pause(ledger_of(world).address), "guardian")
     with reverts("ContributionLedgerPaused"):
         submit(world, datanet, "contributor")
     decide(world, contribution, 0, 3)
@@ -111,7 +111,7 @@ def test_a_pause_stops_offers_and_nothing_else(world: World, datanet: int) -> No
 def test_a_paused_registry_takes_no_datanet_and_no_version(world: World, datanet: int) -> None:
     """SPEC 1.63: while the registry is paused no Datanet is created and no version published."""
     registry = world.contract("DatanetRegistry")
-    world.send(world.contract("Guardian").functions.pause(registry.address), "deployer")
+    world.send(world.contract("Guardian").functions.pause(registry.address), "guardian")
     with reverts("DatanetRegistryPaused"):
         create(world, "curator")
     with reverts("DatanetRegistryPaused"):

@@ -184,7 +184,7 @@ def test_a_pause_stops_new_models_alone(world: World) -> None:
     """SPEC 3.45: prices and statuses still change."""
     base = register_base(world)
     model = register_model(world, base)
-    world.send(world.contract("Guardian").functions.pause(registry(world).address), "deployer")
+    world.send(world.contract("Guardian").functions.pause(registry(world).address), "guardian")
     with reverts("ModelRegistryPaused"):
         register_model(world, base)
     world.send(registry(world).functions.setPrice(model, 1, 1, 1), "model_owner")
