@@ -16,10 +16,8 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.utils import get_create_address
 
-from node.chain.keccak import keccak
-from protocol.attribution import Lane
-from protocol.parameters import DEFAULTS, MAX_ROYALTIES_PPM
-from protocol.tunables import TUNABLES
+from protocol.parameters import DEFAULTS
+from scripts.deployment_parameters import parameters
 
 ARTIFACTS = Path(__file__).resolve().parent.parent / "node" / "chain" / "artifacts"
 DAY = 86_400
@@ -216,43 +214,9 @@ def constructor_arguments(
 ) -> dict[str, tuple[Any, ...]]:
     """Arguments by contract name; structs as tuples in the order of their fields."""
     s = settings
-    governor = (s.voting_delay, s.voting_period, s.proposal_threshold, s.late_quorum_extension)
-    treasury = s.treasury or at["OpenTimelock"]
     return {
         "OpenToken": (Web3.to_checksum_address(s.recipient or deployer),),
-        "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
-        "OpenGovernor": (
-            at["OpenToken"],
-            at["OpenTimelock"],
-            at["VotingPower"],
-            at["Guardian"],
-            governor,
-        ),
-        "VotingPower": (at["OpenToken"], at["NodeStaking"], at["OpenGovernor"]),
-        "OpenAccessManager": (
-            at["OpenTimelock"],
-            at["Guardian"],
-            at["ProtocolParameters"],
-            (s.role_delay, s.role_delay, s.rewiring_delay),
-        ),
-        "Guardian": (
-            (
-                at["OpenTimelock"],
-                at["OpenGovernor"],
-                at["OpenAccessManager"],
-                s.pause_limit,
-                s.pause_cool_down,
-            ),
-            Web3.to_checksum_address(s.guardian or deployer),
-            s.guardian_term,
-            deployed(at, PAUSABLE),
-        ),
-        "ProtocolParameters": (
-            at["OpenAccessManager"],
-            s.epoch_length,
-            DEFAULTS.split.parts,
-            parameters(treasury, s),
-        ),
+        **governance_arguments(at, deployer, s),
         "DatanetRegistry": (at["ContributionLedger"], at["LabourLedger"], at["Guardian"]),
         "ContributionLedger": (
             at["OpenToken"],
@@ -308,6 +272,47 @@ def judge_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
     }
 
 
+def governance_arguments(at: Mapping[str, str], deployer: str, s: Settings) -> dict[str, tuple[Any, ...]]:
+    """Those of the contracts by which votes are made and obeyed."""
+    governor = (s.voting_delay, s.voting_period, s.proposal_threshold, s.late_quorum_extension)
+    treasury = s.treasury or at["OpenTimelock"]
+    return {
+        "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
+        "OpenGovernor": (
+            at["OpenToken"],
+            at["OpenTimelock"],
+            at["VotingPower"],
+            at["Guardian"],
+            governor,
+        ),
+        "VotingPower": (at["OpenToken"], at["NodeStaking"], at["OpenGovernor"]),
+        "OpenAccessManager": (
+            at["OpenTimelock"],
+            at["Guardian"],
+            at["ProtocolParameters"],
+            (s.role_delay, s.role_delay, s.rewiring_delay),
+        ),
+        "Guardian": (
+            (
+                at["OpenTimelock"],
+                at["OpenGovernor"],
+                at["OpenAccessManager"],
+                s.pause_limit,
+                s.pause_cool_down,
+            ),
+            Web3.to_checksum_address(s.guardian or deployer),
+            s.guardian_term,
+            deployed(at, PAUSABLE),
+        ),
+        "ProtocolParameters": (
+            at["OpenAccessManager"],
+            s.epoch_length,
+            DEFAULTS.split.parts,
+            parameters(treasury, s),
+        ),
+    }
+
+
 def dispute_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
     """Those of the contracts of questions and disputes."""
     bonded = (at["OpenToken"], at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"])
@@ -334,51 +339,6 @@ def settlement_links(at: Mapping[str, str]) -> tuple[Any, ...]:
 def deployed(at: Mapping[str, str], names: Sequence[str]) -> list[str]:
     """The addresses of these contracts."""
     return [at[name] for name in names if name in at]
-
-
-def parameters(treasury: str, settings: Settings) -> list[tuple[bytes, int, int, int, int]]:
-    """Key, kind, first value, least and greatest value of every parameter that a vote can set."""
-    first = first_values(treasury, settings)
-    rows = []
-    for one in TUNABLES:
-        # A development network's windows, and so its unbonding period, are shorter than any public one's.
-        least = min(one.least, first[one.name]) if one.name == "unbondingPeriod" else one.least
-        rows.append((keccak(one.name.encode()), int(one.kind), first[one.name], least, one.greatest))
-    return rows
-
-
-def first_values(treasury: str, settings: Settings) -> dict[str, int]:
-    """What each parameter is at version 1, by name."""
-    weights, s = DEFAULTS.lane_weights, settings
-    return {
-        "treasury": int(treasury, 16),
-        "labourPpm": DEFAULTS.labour_ppm,
-        "gradientWeight": weights[Lane.GRADIENT],
-        "spanWeight": weights[Lane.SPAN],
-        "retrievalWeight": weights[Lane.RETRIEVAL],
-        "maxRoyaltiesPpm": MAX_ROYALTIES_PPM,
-        "maxBatch": s.max_batch,
-        "maxOutputTokens": s.max_output_tokens,
-        "maxCallbackGas": s.max_callback_gas,
-        "equivocationSlashPpm": s.equivocation_slash_ppm,
-        "faultSlashPpm": s.fault_slash_ppm,
-        "withholdingSlashPpm": s.withholding_slash_ppm,
-        "jurorSlashPpm": s.juror_slash_ppm,
-        "stakeToFees": s.stake_to_fees,
-        "commitBond": s.commit_bond,
-        "dataBond": s.data_bond,
-        "disputeBond": s.dispute_bond,
-        "contributionBond": s.contribution_bond,
-        "minCuratorStake": s.min_curator_stake,
-        "minJurorStake": s.min_juror_stake,
-        "challengeWindow": s.challenge_window,
-        "responseWindow": s.response_window,
-        "committeeWindow": s.committee_window,
-        "appealWindow": s.appeal_window,
-        "unbondingPeriod": s.unbonding_period,
-        "signerRevokeDelay": s.signer_revoke_delay,
-        "rewardDrip": s.reward_drip,
-    }
 
 
 def deployment_record(

@@ -8,7 +8,8 @@ writes the page; a test compares it with what this would write.
 from pathlib import Path
 
 from protocol.tunables import OPEN, TUNABLES, Kind
-from scripts.deployment_plan import DAY, DEVNET, Settings, first_values
+from scripts.deployment_parameters import first_values
+from scripts.deployment_plan import DAY, DEVNET, Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "PARAMETERS.md"
 TREASURY = "0x" + "00" * 19 + "01"

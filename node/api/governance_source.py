@@ -1,11 +1,12 @@
 """Proposals, parameters and stakes as the pages show them, read from the chain."""
 
+import re
 from dataclasses import fields
 from typing import Any
 
 from web3.exceptions import Web3Exception
 
-from node.api.display import percent
+from node.api.display import amount, duration, percent
 from node.api.site_data import Governance, Parameter, Proposal, StakedNode, Staking
 from node.chain.rpc import Chain
 from node.governance.parameters import ParameterMirror
@@ -14,7 +15,9 @@ from node.governance.proposals import Proposals
 from node.store.receipts import ReceiptStore
 from protocol.attribution import Lane
 from protocol.parameters import Parameters, Split
+from protocol.tunables import TUNABLES, Kind
 
+SHOWN_BEFORE = {"labourPpm", "gradientWeight", "spanWeight", "retrievalWeight"}
 EXPLANATIONS = {
     "burn": "burnt, so that paying oneself always costs",
     "treasury": "to the treasury that governance holds",
@@ -50,7 +53,8 @@ class GovernanceSource:
         self._parameters.refresh()
         current = self._parameters.current()
         listed = tuple(self._proposal(one, now) for one in reversed(self._proposals.list()))
-        return Governance(listed, tuple(_parameters(current)), current.version, now)
+        others = _others(self._parameters.tunables(current.version))
+        return Governance(listed, (*_parameters(current), *others), current.version, now)
 
     def staking(self) -> Staking:
         """Every node that was ever staked on or authorised a signer, by stake."""
@@ -112,6 +116,29 @@ def _spelled(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "(" + ", ".join(_spelled(inner) for inner in value) + ")"
     return str(value)
+
+
+def _others(values: dict[str, int]) -> list[Parameter]:
+    """What a vote can set beside the split, labour and lanes."""
+    return [
+        Parameter(_in_words(one.name), _valued(one.kind, values[one.name]), one.meaning)
+        for one in TUNABLES
+        if one.name not in SHOWN_BEFORE
+    ]
+
+
+def _in_words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Ppm")).lower()
+
+
+def _valued(kind: Kind, value: int) -> str:
+    if kind is Kind.PPM:
+        return percent(value)
+    if kind is Kind.WEI:
+        return f"{amount(value)} OPEN"
+    if kind is Kind.SECONDS:
+        return duration(value)
+    return f"0x{value:040x}" if kind is Kind.ACCOUNT else str(value)
 
 
 def _parameters(current: Parameters) -> list[Parameter]:

@@ -86,6 +86,48 @@ def vote(session: Session, proposal: int, support: str, reason: str, key: str) -
     session.show({"id": str(proposal), "vote": support})
 
 
+@group.command("override")
+@click.argument("proposal", type=int)
+@click.argument("node")
+@click.argument("support", type=click.Choice(list(SUPPORT)))
+@click.option("--reason", default="", help="Public, optional.")
+@click.option("--key", default="operator", show_default=True, help="The key that staked on NODE.")
+@json_option
+@click.pass_obj
+def override(session: Session, proposal: int, node: str, support: str, reason: str, key: str) -> None:
+    """Vote your own part of the stake on NODE, whatever the node itself votes."""
+    from node.cli.access import open_chain
+    from protocol.types import parse_address
+
+    power = open_chain(session.config).contract("VotingPower")
+    _proposals(session, key).override(power, proposal, parse_address(node), SUPPORT[support], reason)
+    session.show({"id": str(proposal), "node": node, "vote": support})
+
+
+@group.command("parameters")
+@json_option
+@click.pass_obj
+def parameters(session: Session) -> None:
+    """Every parameter in force, and what it is for."""
+    from node.cli.access import open_chain
+    from node.governance.parameters import ParameterMirror
+    from protocol.tunables import TUNABLES
+
+    mirror = ParameterMirror(open_chain(session.config).contract("ProtocolParameters"))
+    values = mirror.tunables(mirror.refresh())
+    session.show(
+        [
+            {
+                "name": one.name,
+                "kind": one.kind.name.lower(),
+                "value": str(values[one.name]),
+                "meaning": one.meaning,
+            }
+            for one in TUNABLES
+        ]
+    )
+
+
 @group.command("queue")
 @click.argument("proposal", type=int)
 @click.option("--key", default="operator", show_default=True, help="The key that pays for the transaction.")

@@ -15,6 +15,7 @@ from node.chain.keccak import keccak
 from node.log import get_logger
 from protocol.attribution import Lane
 from protocol.parameters import Parameters, Split
+from protocol.tunables import TUNABLES
 from protocol.types import Address, parse_address
 
 log = get_logger("parameters")
@@ -34,6 +35,7 @@ class ParameterMirror:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._known: dict[int, tuple[Parameters, Address]] = {}
+        self._tunables: dict[int, dict[str, int]] = {}
         self._version: int | None = None
         self._lock = threading.Lock()
 
@@ -56,6 +58,16 @@ class ParameterMirror:
     def treasury_at(self, version: int) -> Address:
         """The treasury account at one version."""
         return self._entry(version)[1]
+
+    def tunables(self, version: int) -> dict[str, int]:
+        """Every parameter that a vote can set, by name, as it stood at one version."""
+        with self._lock:
+            if version not in self._tunables:
+                value_at = self._contract.functions.valueAt
+                self._tunables[version] = {
+                    one.name: int(value_at(keccak(one.name.encode()), version).call()) for one in TUNABLES
+                }
+            return dict(self._tunables[version])
 
     def _entry(self, version: int) -> tuple[Parameters, Address]:
         with self._lock:

@@ -14,6 +14,7 @@ from web3.contract import Contract
 from node.chain.transactor import Transactor
 from node.errors import InvalidInput, NotFound
 from protocol.parameters import Split
+from protocol.types import Address
 
 STATES = ("pending", "active", "canceled", "defeated", "succeeded", "queued", "expired", "executed")
 AGAINST, FOR, ABSTAIN = 0, 1, 2
@@ -83,6 +84,13 @@ class Proposals:
         return self._transactor.send(
             self._governor.functions.castVoteWithReason(proposal_id, support, reason)
         )
+
+    def override(
+        self, power: Contract, proposal_id: int, node: Address, support: int, reason: str = ""
+    ) -> Any:
+        """Cast this account's own part of the stake on `node`, whatever the node votes or voted."""
+        where = self._governor.w3.to_checksum_address(node)
+        return self._transactor.send(power.functions.castOverrideVote(proposal_id, where, support, reason))
 
     def queue(self, proposal_id: int) -> Any:
         """Hand a won proposal to the timelock."""

@@ -101,5 +101,8 @@ async def test_the_mirror_reads_each_version_as_the_protocol_has_it(node: Node) 
     current = node.core.parameters.current()
     assert current == DEFAULTS
     assert set(current.lane_weights) == {Lane.GRADIENT, Lane.SPAN, Lane.RETRIEVAL}
+    values = node.core.parameters.tunables(1)
+    assert values["maxBatch"] == SETTINGS.max_batch
+    assert values["unbondingPeriod"] == SETTINGS.unbonding_period
     treasury = node.core.parameters.treasury_at(1)
     assert treasury == node.world.record["contracts"]["OpenTimelock"]

@@ -9,7 +9,8 @@ from web3.utils import get_create_address
 
 from node.chain.keccak import keccak
 from protocol.parameters import DEFAULTS, Split
-from scripts.deployment_plan import DEVNET, Web3Deployer, parameters
+from scripts.deployment_parameters import parameters
+from scripts.deployment_plan import DEVNET, Web3Deployer
 from tests.contracts.world import World, reverts, rewound
 
 MAX_BATCH = keccak(b"maxBatch")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from node.chain.keccak import keccak
 from protocol.tunables import BY_NAME, TUNABLES, Kind, unbonding_needed
-from scripts.deployment_plan import DEVNET, Settings, parameters
+from scripts.deployment_parameters import parameters
+from scripts.deployment_plan import DEVNET, Settings
 from scripts.parameters_table import PAGE, render
 from tests.contracts.governance.test_parameters import deploy_own, own, put
 from tests.contracts.world import World, reverts, rewound

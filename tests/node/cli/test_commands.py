@@ -15,6 +15,7 @@ from node.cli.access import open_chain
 from node.config import load_config
 from node.models.contracts import ModelStatus
 from protocol.cid import cid_of_raw
+from protocol.tunables import TUNABLES
 from tests.node.cli.conftest import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,6 +83,20 @@ def test_a_proposal_from_the_command_line(online: Terminal) -> None:
     assert (listed["id"], listed["title"]) == (made["id"], "More for contributors")
     refused = online.run("governance", "propose", "Too much", "--split", *(["1000000"] * 6))
     assert refused.exit_code == 2
+
+
+def test_the_parameters_in_force_from_the_command_line(online: Terminal) -> None:
+    """SPEC 0.68, 9.71"""
+    listed = {one["name"]: one for one in online.json("governance", "parameters")}
+    assert list(listed) == [one.name for one in TUNABLES]
+    assert (listed["maxBatch"]["kind"], listed["maxBatch"]["value"]) == ("count", "16")
+
+
+def test_an_override_without_a_stake_is_refused_by_name(online: Terminal) -> None:
+    """SPEC 0.68, 9.63"""
+    refused = online.run("governance", "override", "1", OPERATOR, "for")
+    assert refused.exit_code == 8
+    assert "GovernorNonexistentProposal" in refused.stderr
 
 
 @pytest.mark.parametrize("noun", ["datanet", "model"])
