@@ -274,17 +274,12 @@ def judge_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
 
 def governance_arguments(at: Mapping[str, str], deployer: str, s: Settings) -> dict[str, tuple[Any, ...]]:
     """Those of the contracts by which votes are made and obeyed."""
+    ruled = (at["OpenTimelock"], at["OpenGovernor"], at["OpenAccessManager"])
     governor = (s.voting_delay, s.voting_period, s.proposal_threshold, s.late_quorum_extension)
     treasury = s.treasury or at["OpenTimelock"]
     return {
         "OpenTimelock": (s.timelock_delay, at["OpenGovernor"]),
-        "OpenGovernor": (
-            at["OpenToken"],
-            at["OpenTimelock"],
-            at["VotingPower"],
-            at["Guardian"],
-            governor,
-        ),
+        "OpenGovernor": (at["OpenToken"], at["OpenTimelock"], at["VotingPower"], at["Guardian"], governor),
         "VotingPower": (at["OpenToken"], at["NodeStaking"], at["OpenGovernor"]),
         "OpenAccessManager": (
             at["OpenTimelock"],
@@ -293,13 +288,7 @@ def governance_arguments(at: Mapping[str, str], deployer: str, s: Settings) -> d
             (s.role_delay, s.role_delay, s.rewiring_delay),
         ),
         "Guardian": (
-            (
-                at["OpenTimelock"],
-                at["OpenGovernor"],
-                at["OpenAccessManager"],
-                s.pause_limit,
-                s.pause_cool_down,
-            ),
+            (*ruled, s.pause_limit, s.pause_cool_down),
             Web3.to_checksum_address(s.guardian or deployer),
             s.guardian_term,
             deployed(at, PAUSABLE),
