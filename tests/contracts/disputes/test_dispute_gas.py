@@ -16,7 +16,7 @@ BOUNDS = {
     ("JurorPool", "sync"): 120_000,
     ("JurorPool", "leave"): 150_000,
     ("Committee", "open"): 275_000,
-    ("Committee", "draw"): 850_000,
+    ("Committee", "draw"): 1_000_000,
     ("Committee", "commitVote"): 65_000,
     ("Committee", "revealVote"): 75_000,
     ("Committee", "appeal"): 100_000,

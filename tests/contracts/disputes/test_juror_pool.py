@@ -146,7 +146,11 @@ CHANGES = st.lists(
 
 
 @given(CHANGES, CHANGES)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_the_tree_finds_what_a_list_finds_and_changes_between_periods_only(
     courthouse: World, tree: Contract, first: list[tuple[int, int]], second: list[tuple[int, int]]
 ) -> None:
