@@ -2,7 +2,7 @@
 
 from node.chain.keccak import keccak
 from protocol.epoch import claim_proof
-from tests.contracts.roles.rules import Rules, Scene, anyone, only
+from tests.contracts.roles.rules import WORD, Rules, Scene, anyone, only
 
 
 def claim(scene: Scene, name: str = "contributor") -> tuple[object, ...]:
@@ -20,5 +20,6 @@ RULES: Rules = {
     # The contributor is no node whose stakers could have earned.
     "claimForStakers": anyone(lambda s: [*claim(s)], meets="RewardDistributorUnknownNode"),
     "setRelayMinimum": anyone(lambda s: [1]),
+    "acceptRoot": only("EpochSettlement", "RewardDistributorNotSettlement", lambda s: [WORD]),
     "payUnstated": only("EpochSettlement", "RewardDistributorNotSettlement", lambda s: [s.at("stranger"), 1]),
 }
