@@ -30,6 +30,12 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
         uint208 max;
     }
 
+    /// @dev What `value` reads: one slot, since every claim and commitment reads some.
+    struct Current {
+        uint208 value;
+        bool known;
+    }
+
     /// @inheritdoc IProtocolParameters
     uint64 public immutable epochLength;
     /// @inheritdoc IProtocolParameters
@@ -38,6 +44,7 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
     bytes32[] private _keys;
     mapping(uint64 version => Split) private _splits;
     mapping(bytes32 key => Rule) private _rules;
+    mapping(bytes32 key => Current) private _current;
     /// @dev Checkpoint keys are versions.
     mapping(bytes32 key => Checkpoints.Trace208) private _values;
 
@@ -148,13 +155,14 @@ contract ProtocolParameters is IProtocolParameters, AccessManaged {
             ProtocolParametersOutOfBounds(key, newValue, rule.min, rule.max)
         );
         _values[key].push(uint48(atVersion), SafeCast.toUint208(newValue));
+        _current[key] = Current(uint208(newValue), true);
         emit ParameterChanged(atVersion, key, newValue);
     }
 
     function _latest(bytes32 key) private view returns (uint256) {
-        (bool known,, uint208 latest) = _values[key].latestCheckpoint();
-        require(known, ProtocolParametersUnknownKey(key));
-        return latest;
+        Current memory current = _current[key];
+        require(current.known, ProtocolParametersUnknownKey(key));
+        return current.value;
     }
 
     function _checkVersion(uint64 atVersion) private view {

@@ -154,7 +154,7 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         statement.publishedAt = uint64(block.timestamp);
         Tally memory tally = _tallies[epoch];
         (tally.stated, tally.waiting) = (tally.stated + SafeCast.toUint96(total), tally.waiting - 1);
-        _tallies[epoch] = tally;
+        _write(_tallies[epoch], tally);
         emit StatementPublished(epoch, node, root, count, total, receiptsRoot, cid);
     }
 
@@ -194,11 +194,11 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         );
         BoundedBytes.checkCid(commitment.dataCid);
         tally.total = SafeCast.toUint104(commitment.total);
-        _tallies[commitment.epoch] = tally;
+        _write(_tallies[commitment.epoch], tally);
         address node = staking.nodeOf(msg.sender);
         _record(commitment, node, cursor.lastCommitted);
         (cursor.firstUncommitted, cursor.lastCommitted) = (tally.next, commitment.epoch + 1);
-        _cursor = cursor;
+        _write(cursor);
         staking.lock(node, SafeCast.toUint128(parameters.value(COMMIT_BOND)));
     }
 
@@ -397,7 +397,7 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         if (cursor.lastStated != 0) _tallies[cursor.lastStated - 1].next = place;
         if (cursor.firstUncommitted == 0) cursor.firstUncommitted = place;
         cursor.lastStated = place;
-        _cursor = cursor;
+        _write(cursor);
     }
 
     function _record(Commitment calldata commitment, address node, uint64 previous) private {
@@ -405,10 +405,17 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         Record storage record = _records[epoch];
         if (record.finalAt != 0 && _faultsUntil[epoch] == 0) _faultsUntil[epoch] = record.finalAt;
         uint24 window = SafeCast.toUint24(parameters.value(CHALLENGE_WINDOW));
+        uint40 finalAt = SafeCast.toUint40(block.timestamp + window);
+        bytes32 packed = bytes32(
+            uint256(uint160(node)) | uint256(finalAt) << 160 | uint256(window) << 200
+                | uint256(SafeCast.toUint32(previous)) << 224
+        );
         record.entryRoot = commitment.entryRoot;
         record.cumRoot = commitment.cumRoot;
-        (record.committer, record.finalAt) = (node, SafeCast.toUint40(block.timestamp + window));
-        (record.window, record.previous) = (window, SafeCast.toUint32(previous));
+        // The compiler would write this slot once for each of its four members.
+        assembly ("memory-safe") {
+            sstore(add(record.slot, 2), packed)
+        }
         emit EpochCommitted(
             epoch, node, commitment.entryRoot, commitment.cumRoot, commitment.total, commitment.dataCid
         );
@@ -418,6 +425,24 @@ contract EpochSettlement is IEpochSettlement, EIP712 {
         _cursor.lastCommitted = _records[epoch].previous;
         _cursor.firstUncommitted = epoch + 1;
         emit CommitmentVoided(epoch, msg.sender);
+    }
+
+    /// @dev One write for the slot; the compiler would make one for each member.
+    function _write(Cursor memory cursor) private {
+        assembly ("memory-safe") {
+            let low := or(mload(cursor), shl(64, mload(add(cursor, 32))))
+            let high := or(mload(add(cursor, 64)), shl(64, mload(add(cursor, 96))))
+            sstore(_cursor.slot, or(low, shl(128, high)))
+        }
+    }
+
+    /// @dev As for the cursor.
+    function _write(Tally storage self, Tally memory tally) private {
+        assembly ("memory-safe") {
+            let low := or(mload(tally), shl(96, mload(add(tally, 32))))
+            let high := or(mload(add(tally, 64)), shl(24, mload(add(tally, 96))))
+            sstore(self.slot, or(low, shl(200, high)))
+        }
     }
 
     function _requireNext(uint64 epoch, uint64 first) private pure {

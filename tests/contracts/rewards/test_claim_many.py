@@ -19,6 +19,7 @@ def test_each_account_gets_its_own_whoever_sends(world: World, ledger: Ledger) -
     assert (world.balance("contributor"), world.balance("curator"), world.balance("stranger")) == (300, 5, 0)
     assert supply - world.token.functions.totalSupply().call() == 45
     assert world.balance(stakers) == 0
+    world.pass_to(world.now + world.settings.reward_drip)
     assert world.staking.functions.pendingRewards(world.address("node"), world.address("node")).call() == 25
     assert world.distributor.functions.totalClaimed().call() == final.total
     assert world.balance(world.distributor.address) == 0
