@@ -32,7 +32,8 @@ FOLDERS = (
 
 def contract_names() -> list[str]:
     """The deployable contracts: one of the file's name in every file outside interfaces and libraries."""
-    return sorted(path.stem for folder in FOLDERS for path in (ROOT / "contracts" / folder).glob("*.sol"))
+    files = (path for folder in FOLDERS for path in (ROOT / "contracts" / folder).glob("*.sol"))
+    return sorted(path.stem for path in files if f"abstract contract {path.stem} " not in path.read_text())
 
 
 def artifact(name: str, built: dict[str, Any]) -> str:
