@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = ROOT / "tests" / "contracts" / "gas_snapshot.json"
 PAGE = ROOT / "docs" / "GAS.md"
 VOUCHER = "PaymentChannels.claimMany (25 vouchers, each)"
-CLAIM = "RewardDistributor.claim (repeat, depth 17)"
+CLAIM = "RewardDistributor.claim, own, repeated (depth 17)"
 REQUEST, FULFIL = "InferenceGateway.request", "InferenceGateway.fulfil"
 STATEMENT, COMMIT, FINALIZE = (
     f"EpochSettlement.{name}" for name in ("publishStatement", "commit", "finalize")

@@ -12,7 +12,8 @@ import pytest
 from node.chain.keccak import keccak
 from protocol.parameters import BURN_ACCOUNT
 from protocol.receipt import solidity_tuple
-from scripts.deployment_plan import OPEN
+from scripts.deployment_plan import OPEN, ORDER
+from scripts.gas_table import PAGE, page
 from tests.contracts.asking import ask, ask_through, consumer
 from tests.contracts.chains import InProcess
 from tests.contracts.channel import DELAY, open_channel, terms_of
@@ -23,6 +24,7 @@ from tests.contracts.ledger_deep import proof_gas
 from tests.contracts.models.test_model_registry import register_base, register_model
 from tests.contracts.payments.test_authorizations import opened_by
 from tests.contracts.payments.test_authorizations import submit as submit_opening
+from tests.contracts.rewards.test_claim_gas import repeated_claim_gas
 from tests.contracts.world import World, rewound
 
 DEEP = f"(depth {DEPTH})"
@@ -77,7 +79,11 @@ def test_gas_is_as_recorded(world: World, ledger: Ledger) -> None:
     main_flow(world, ledger)
     batched, by_sessions = voucher_in_batch(world), voucher_in_batch(world, "hot_signer")
     world.gas.pop(("PaymentChannels", "claimMany"))
-    measured = {f"{contract}.{function}": gas for (contract, function), gas in sorted(world.gas.items())}
+    measured = {
+        f"{contract}.{function}": gas
+        for (contract, function), gas in sorted(world.gas.items())
+        if contract in ORDER
+    }
     measured["PaymentChannels.claimMany (25 vouchers, each)"] = batched
     measured["PaymentChannels.claimMany (25 vouchers of session signers, each)"] = by_sessions
     _compare(measured, deep=False)
@@ -92,6 +98,10 @@ def test_gas_of_deep_proofs_is_as_recorded(world: World, ledger: Ledger) -> None
     measured = deep_proofs(world, ledger)
     with rewound(world):
         measured |= proof_gas(ledger)
+    for sender, whose in (("contributor", "own"), ("stranger", "relayed")):
+        with rewound(world):
+            name = f"RewardDistributor.claim, {whose}, repeated (depth {DEPTH})"
+            measured[name] = repeated_claim_gas(Ledger(world), sender)
     _compare(measured, deep=True)
     assert max(measured.values()) <= DEEP_PROOF_LIMIT
 
@@ -103,3 +113,8 @@ def _compare(measured: dict[str, int], deep: bool) -> None:
         recorded = dict(sorted((others | measured).items()))
         SNAPSHOT.write_text(json.dumps(recorded, indent=1) + "\n")
     assert measured == {name: gas for name, gas in recorded.items() if (DEEP in name) == deep}
+
+
+def test_the_page_of_gas_is_what_was_measured() -> None:
+    """SPEC 9.33: docs/GAS.md follows the record."""
+    assert PAGE.read_text() == page(json.loads(SNAPSHOT.read_text()))

@@ -57,9 +57,9 @@ def claim(world: World, cumulative: int, made: Deep, sender: str) -> Mined:
     return world.send(call, sender)
 
 
-@pytest.mark.parametrize("sender", ["contributor", "stranger"])
-def test_a_repeated_claim_among_a_hundred_thousand_earners(world: World, ledger: Ledger, sender: str) -> None:
-    """SPEC 8.46: at depth 17 a repeated claim costs at most 80,000 gas, relayed or not."""
+def repeated_claim_gas(ledger: Ledger, sender: str) -> int:
+    """What the second claim of one account costs."""
+    world = ledger.world
     ledger._channels["node"] = open_channel(world, 10**24)
     world.stake("node", 10**25)
     first = settle_deep(ledger, 10**6, None)
@@ -67,4 +67,10 @@ def test_a_repeated_claim_among_a_hundred_thousand_earners(world: World, ledger:
     second = settle_deep(ledger, 3 * 10**6, first)
     mined = claim(world, 3 * 10**6, second, sender)
     assert world.balance("contributor") == 3 * 10**6
-    assert mined.gas <= BOUND
+    return mined.gas
+
+
+@pytest.mark.parametrize("sender", ["contributor", "stranger"])
+def test_a_repeated_claim_among_a_hundred_thousand_earners(ledger: Ledger, sender: str) -> None:
+    """SPEC 8.46: at depth 17 a repeated claim costs at most 80,000 gas, relayed or not."""
+    assert repeated_claim_gas(ledger, sender) <= BOUND
