@@ -11,7 +11,7 @@ export ETH_HASH_BACKEND ?= pysha3
 demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
 demo demo-anvil: export OMP_WAIT_POLICY = passive
 
-.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-mutations check fmt lint types layers drift vectors artifacts lock bench clean
+.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-proofs contracts-mutations check fmt lint types layers drift vectors artifacts lock bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -36,7 +36,13 @@ test-full: ## the fast tier and the long tests
 contracts: setup ## the contract tests through `brownie test`, on anvil
 	@$(PY) scripts/brownie_run.py test tests/contracts --ignore=tests/contracts/test_brownie.py -W ignore
 
-contracts-audit: setup ## slither's findings, forge's invariants and halmos' proofs
+contracts-proofs: setup ## share arithmetic, proven by halmos for all small values
+	@scripts/setup.sh audit
+	@$(PY) scripts/forge_run.py build --quiet
+	@PATH="$(CURDIR)/node_modules/@foundry-rs/forge-linux-amd64/bin:$$PATH" HOME="$(CURDIR)/.home" SOLC_JS="$(CURDIR)/node_modules/solc" \
+		.tools/audit/bin/halmos --match-contract ShareMathTest --forge-build-out build/forge --solver-timeout-assertion 0
+
+contracts-audit: setup ## slither's findings and forge's invariants
 	@scripts/setup.sh audit
 	@.tools/audit/bin/python scripts/slither_check.py
 	@$(PY) scripts/forge_run.py test
