@@ -7,6 +7,7 @@ inlined functions from the maps), runs tests/contracts on py-evm with that code,
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,27 +24,46 @@ NONE: tuple[set[int], set[int], set[int]] = (set(), set(), set())
 
 
 def compile_copies() -> None:
-    """Brownie's build of every contract of ours, without the IR pipeline, into build/coverage."""
-    from brownie.project import compiler
+    """Brownie's builds into build/coverage, without the IR pipeline where the stack is deep enough."""
+    from brownie.exceptions import CompilerError
 
     sources = {
         str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "contracts").rglob("*.sol"))
     }
-    builds = compiler.compile_and_format(
-        sources,
-        solc_version="0.8.37",
-        evm_version="cancun",
-        optimizer={"enabled": True, "runs": 200},
-        viaIR=False,
-        allow_paths=str(ROOT),
-        remappings=["@openzeppelin=node_modules/@openzeppelin"],
-    )
+    deep: dict[str, str] = {}
+    while True:
+        try:
+            builds = _built({path: text for path, text in sources.items() if path not in deep}, via_ir=False)
+            break
+        except CompilerError as error:
+            found = re.search(r"Stack too deep.*?--> (contracts/[\w/]+\.sol)", str(error), re.DOTALL)
+            if found is None:
+                raise
+            print(f"{found[1]} needs the IR pipeline: what that inlines is missing from its maps")
+            deep[found[1]] = sources[found[1]]
+    if deep:
+        builds |= {name: one for name, one in _built(deep, via_ir=True).items() if one["sourcePath"] in deep}
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("*.json"):
         old.unlink()
     for name, build in builds.items():
         if build["bytecode"] and build["sourcePath"].startswith("contracts/"):
             (FOLDER / f"{name}.json").write_text(json.dumps({key: build[key] for key in KEPT}))
+
+
+def _built(sources: dict[str, str], via_ir: bool) -> dict[str, Any]:
+    from brownie.project import compiler
+
+    built: dict[str, Any] = compiler.compile_and_format(
+        sources,
+        solc_version="0.8.37",
+        evm_version="cancun",
+        optimizer={"enabled": True, "runs": 200},
+        viaIR=via_ir,
+        allow_paths=str(ROOT),
+        remappings=["@openzeppelin=node_modules/@openzeppelin"],
+    )
+    return built
 
 
 def run_tests(arguments: list[str]) -> int:
