@@ -169,10 +169,10 @@ contract Committee is ICommittee, ReentrancyGuardTransient {
         uint256 slashed = 0;
         ended.reward = due / 2;
         if (verdict == Verdict.Guilty) {
-            uint256 before = token.balanceOf(address(this));
             settlement.voidStatement(dispute.epoch, dispute.node);
             slashed = staking.slash(dispute.node, due, address(this));
-            ended.reward = token.balanceOf(address(this)) - before;
+            ended.reward = staking.bountyOf(address(this));
+            if (ended.reward != 0) staking.collectBounty(address(this));
         }
         _slashAbsent(id, 0);
         _slashAbsent(id, 1);

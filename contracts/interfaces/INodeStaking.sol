@@ -44,6 +44,8 @@ interface INodeStaking {
     event StakeSlashed(
         address indexed node, address indexed beneficiary, uint256 burnt, uint256 rewarded, uint256 fromOwn
     );
+    event BountyCollected(address indexed account, uint256 amount);
+    event SlashedBurnt(uint256 amount);
     event SignerAuthorized(address indexed node, address indexed signer);
     event SignerRevoked(address indexed node, address indexed signer, uint64 until);
     event EncryptionKeyChanged(address indexed node, bytes32 key);
@@ -59,6 +61,8 @@ interface INodeStaking {
     error NodeStakingNotTicketOwner(uint256 ticket, address caller, address owner);
     error NodeStakingStillUnbonding(uint256 ticket, uint64 readyAt);
     error NodeStakingNoRewards(address node, address staker);
+    error NodeStakingNoBounty(address account);
+    error NodeStakingNothingToBurn();
     error NodeStakingNotSlasher(address caller);
     error NodeStakingNotLocker(address caller);
     error NodeStakingNotDistributor(address caller);
@@ -98,10 +102,16 @@ interface INodeStaking {
     /// @notice Locks own stake in the ratio "stakeToFees" to fees just collected; lockers only.
     function lockForFees(address node, uint128 fees) external;
 
-    /// @notice Takes up to `amount` (at most half of the slashable stake) from a node: half is burnt, half goes to
-    /// `beneficiary` (zero: all is burnt). Slashers only. Never reverts for want of stake; a pool whose parts do not
-    /// divide evenly gives one wei less.
+    /// @notice Takes up to `amount` (at most half of the slashable stake) from a node: half is to burn, half becomes a
+    /// bounty of `beneficiary` (zero: all is to burn). Slashers only. Moves no token, so a proof costs its prover less.
+    /// Never reverts for want of stake; a pool whose parts do not divide evenly gives one wei less.
     function slash(address node, uint128 amount, address beneficiary) external returns (uint256 slashed);
+
+    /// @notice Pays `account` the bounties that slashes left it, whoever calls.
+    function collectBounty(address account) external returns (uint256 amount);
+
+    /// @notice Burns what slashes left to burn, whoever calls.
+    function burnSlashed() external returns (uint256 amount);
 
     /// @notice Pulls `amount` OPEN from the caller for the stakers of `node`. It reaches those staked meanwhile, by what
     /// they have at work, evenly over "rewardDrip" seconds; while nobody is staked it waits.
@@ -169,6 +179,15 @@ interface INodeStaking {
 
     /// @notice OPEN at work on `node`, own and delegated, without what is being unbonded.
     function totalStake(address node) external view returns (uint256);
+
+    /// @notice How many exits were ever begun; their tickets count from one.
+    function ticketCount() external view returns (uint256);
+
+    /// @notice OPEN that slashes took and nobody has burnt yet.
+    function unburnt() external view returns (uint128);
+
+    /// @notice OPEN that slashes left `account` and nobody has collected yet.
+    function bountyOf(address account) external view returns (uint256);
 
     /// @notice OPEN that slashes of `node` can reach: at work and unbonding, own and delegated.
     function slashableStake(address node) external view returns (uint256);

@@ -320,16 +320,25 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         require(channelPayee == batch.payee, PaymentChannelsOtherPayee(id, channelPayee, batch.payee));
         require(block.timestamp < voucher.validBefore, PaymentChannelsVoucherExpired(id, voucher.validBefore));
         bytes32 voucherHash = VoucherHash.hashVoucher(voucher);
-        bytes32 digest = MessageHashUtils.toTypedDataHash(batch.domain, voucherHash);
-        _checkSignature(payer, voucher, digest, signature);
+        _checkSignature(payer, voucher, MessageHashUtils.toTypedDataHash(batch.domain, voucherHash), signature);
         // Never more than is there, and never counted as claimed before it moved: the rest stays owed.
         uint96 upTo = uint96(Math.min(voucher.cumulative, deposited));
         if (upTo <= claimed) return 0;
         delta = upTo - claimed;
         channel.claimed = upTo;
         channel.lastVoucher = voucherHash;
+        _announce(voucher, delta, batch);
+    }
+
+    function _announce(Voucher calldata voucher, uint128 delta, Batch memory batch) private {
         emit VoucherClaimed(
-            id, channelPayee, voucher.cumulative, delta, voucher.receiptCount, voucher.receiptsRoot, batch.epoch
+            voucher.channelId,
+            batch.payee,
+            voucher.cumulative,
+            delta,
+            voucher.receiptCount,
+            voucher.receiptsRoot,
+            batch.epoch
         );
     }
 

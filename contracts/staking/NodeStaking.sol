@@ -63,7 +63,12 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc INodeStaking
     mapping(address account => bool) public isLocker;
 
-    uint256 public ticketCount;
+    /// @dev In one word, which is never zero: no slash pays for a fresh one.
+    uint128 private _nextTicket = 1;
+    /// @inheritdoc INodeStaking
+    uint128 public unburnt;
+    /// @inheritdoc INodeStaking
+    mapping(address account => uint256) public bountyOf;
     /// @inheritdoc INodeStaking
     mapping(address node => bytes32) public encryptionKey;
     /// @inheritdoc INodeStaking
@@ -133,7 +138,7 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         uint256 exiting = ShareMath.toSharesDown(amount, pool.unbondingTokens, pool.unbondingShares);
         pool.unbondingTokens += SafeCast.toUint128(amount);
         pool.unbondingShares += exiting;
-        ticket = ++ticketCount;
+        ticket = _nextTicket++;
         uint64 readyAt = uint64(block.timestamp) + unbondingPeriod();
         _tickets[ticket] = Ticket(msg.sender, readyAt, node, pool.generation, exiting);
         emit Unbonding(node, msg.sender, ticket, amount, shares, readyAt);
@@ -180,9 +185,27 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
         uint256 fromOwn = _slashOwn(node, ownPart);
         slashed = fromOwn + _slashDelegated(node, capped - ownPart);
         uint256 rewarded = beneficiary == address(0) ? 0 : slashed / 2;
+        unburnt += SafeCast.toUint128(slashed - rewarded);
+        if (rewarded != 0) bountyOf[beneficiary] += rewarded;
         emit StakeSlashed(node, beneficiary, slashed - rewarded, rewarded, fromOwn);
-        token.burn(slashed - rewarded);
-        if (rewarded != 0) token.safeTransfer(beneficiary, rewarded);
+    }
+
+    /// @inheritdoc INodeStaking
+    function collectBounty(address account) external nonReentrant returns (uint256 amount) {
+        amount = bountyOf[account];
+        require(amount != 0, NodeStakingNoBounty(account));
+        delete bountyOf[account];
+        emit BountyCollected(account, amount);
+        token.safeTransfer(account, amount);
+    }
+
+    /// @inheritdoc INodeStaking
+    function burnSlashed() external nonReentrant returns (uint256 amount) {
+        amount = unburnt;
+        require(amount != 0, NodeStakingNothingToBurn());
+        unburnt = 0;
+        emit SlashedBurnt(amount);
+        token.burn(amount);
     }
 
     /// @inheritdoc INodeStaking
@@ -337,6 +360,11 @@ contract NodeStaking is INodeStaking, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc INodeStaking
     function locked(address account) public view returns (uint256) {
         return _nodes[account].locks.held();
+    }
+
+    /// @inheritdoc INodeStaking
+    function ticketCount() external view returns (uint256) {
+        return _nextTicket - 1;
     }
 
     /// @inheritdoc INodeStaking

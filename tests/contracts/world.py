@@ -216,6 +216,15 @@ class World:
         address = self.address(who) if who in self.signers else to_checksum_address(who)
         return int(self.token.functions.balanceOf(address).call())
 
+    def wealth(self, who: str) -> int:
+        """The same, and the bounties it has not collected."""
+        address = self.address(who) if who in self.signers else to_checksum_address(who)
+        return self.balance(who) + int(self.staking.functions.bountyOf(address).call())
+
+    def supply(self) -> int:
+        """OPEN in wei that is neither burnt nor waits to be."""
+        return int(self.token.functions.totalSupply().call() - self.staking.functions.unburnt().call())
+
     def fund(self, actor: str, amount: int, spender: Contract) -> None:
         """Gives an actor OPEN and lets `spender` take as much."""
         if actor != "deployer":
@@ -277,6 +286,15 @@ def _decoded(error: Exception) -> Reverted:
         return Reverted(text, ())
     found = decode_revert(ast.literal_eval(text), packaged_shapes())
     return Reverted(found.name, tuple(found.values))
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What a chain refuses in the block is raised as Reverted."""
+    try:
+        yield
+    except REFUSALS as error:
+        raise _decoded(error) from None
 
 
 @contextmanager

@@ -85,10 +85,19 @@ contract StakingActors is Test {
     }
 
     function slash(uint256 nodeSeed, uint96 amount) external counted("slash", nodeSeed) {
-        (uint256 supply, uint256 held) = (token.totalSupply(), token.balanceOf(CHALLENGER));
         slashed += staking.slash(actors[nodeSeed % 3], uint128(bound(amount, 1, 200 ether)), CHALLENGER);
-        burnt += supply - token.totalSupply();
+    }
+
+    function collectBounty() external counted("collectBounty", 0) {
+        uint256 held = token.balanceOf(CHALLENGER);
+        staking.collectBounty(CHALLENGER);
         paid += token.balanceOf(CHALLENGER) - held;
+    }
+
+    function burnSlashed() external counted("burnSlashed", 0) {
+        uint256 supply = token.totalSupply();
+        staking.burnSlashed();
+        burnt += supply - token.totalSupply();
     }
 
     function lock(uint256 nodeSeed, uint96 amount) external counted("lock", nodeSeed) {
@@ -125,10 +134,11 @@ contract NodeStakingInvariants is Test {
         targetContract(address(actors));
     }
 
-    /// @dev 14, 24: what it holds is principal and unclaimed rewards, each to the wei.
+    /// @dev 14, 24: what it holds is principal, unclaimed rewards and what slashes left, each to the wei.
     function invariant_holdsPrincipalAndRewards() external view {
         uint256 rewards = actors.rewardsIn() - actors.rewardsOut();
-        assertEq(actors.token().balanceOf(address(staking)), actors.principal() + rewards);
+        uint256 left = staking.unburnt() + staking.bountyOf(actors.CHALLENGER());
+        assertEq(actors.token().balanceOf(address(staking)), actors.principal() + rewards + left);
     }
 
     /// @dev 15, 16: shares of the stakers are the pool's, and a pool is empty of both or of neither.
@@ -159,8 +169,9 @@ contract NodeStakingInvariants is Test {
 
     /// @dev 21: a slash burns and pays what it took, and pays no more than half.
     function invariant_slashesAreConserved() external view {
-        assertEq(actors.burnt() + actors.paid(), actors.slashed());
-        assertLe(actors.paid() * 2, actors.slashed());
+        uint256 bounty = actors.paid() + staking.bountyOf(actors.CHALLENGER());
+        assertEq(actors.burnt() + staking.unburnt() + bounty, actors.slashed());
+        assertLe(bounty * 2, actors.slashed());
     }
 
     /// @dev 25: nobody is owed more than came in.

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -29,21 +30,17 @@ KEY = (1 << 64) | 1
 
 
 def naive_matches(rows: Sequence[Sequence[int]], output: Sequence[int], least: int) -> list[Match]:
+    """Maximal matches from the table of how far output and row agree from each pair of places on."""
     found = []
     for row, source in enumerate(rows):
-        for start in range(len(output)):
-            for at in range(len(source)):
-                if start and at and output[start - 1] == source[at - 1]:
-                    continue
-                length = 0
-                while (
-                    start + length < len(output)
-                    and at + length < len(source)
-                    and output[start + length] == source[at + length]
-                ):
-                    length += 1
-                if length >= least:
-                    found.append(Match(start, length, row, at))
+        agree = [[0] * (len(source) + 1) for _ in range(len(output) + 1)]
+        for start, at in product(reversed(range(len(output))), reversed(range(len(source)))):
+            if output[start] == source[at]:
+                agree[start][at] = agree[start + 1][at + 1] + 1
+        for start, at in product(range(len(output)), range(len(source))):
+            goes_on = start and at and agree[start - 1][at - 1]
+            if agree[start][at] >= least and not goes_on:
+                found.append(Match(start, agree[start][at], row, at))
     return found
 
 

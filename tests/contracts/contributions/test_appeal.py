@@ -103,12 +103,12 @@ def test_an_upheld_decision_burns_the_appeals_bond(world: World, datanet: int) -
     contribution = submit(world, datanet, "contributor")
     decide(world, contribution, 1, 2)
     appeal(world, contribution)
-    before, supply = world.balance("contributor"), world.token.functions.totalSupply().call()
+    before, supply = world.balance("contributor"), world.supply()
     deadline = contribution_of(world, contribution)["deadline"]
     mined = uphold(world, contribution, at=deadline - 1)
     bond = bond_of(world)
     assert world.balance("contributor") - before == bond
-    assert supply - world.token.functions.totalSupply().call() == bond
+    assert supply - world.supply() == bond
     (event,) = world.events(mined, ledger_of(world), "ContributionSettled")
     assert event == {"id": contribution, "refunded": bond, "burnt": bond}
     found = contribution_of(world, contribution)
@@ -122,9 +122,9 @@ def test_upheld_spam_burns_both_bonds(world: World, datanet: int) -> None:
     found = contribution_of(world, contribution)
     assert (found["spam"], found["accepted"], found["rejected"]) == (True, 0, 3)
     appeal(world, contribution)
-    supply = world.token.functions.totalSupply().call()
+    supply = world.supply()
     uphold(world, contribution)
-    assert supply - world.token.functions.totalSupply().call() == 2 * bond_of(world)
+    assert supply - world.supply() == 2 * bond_of(world)
     assert world.balance(ledger_of(world).address) == 0
 
 
@@ -136,11 +136,11 @@ def test_an_overturned_decision_costs_its_curator(world: World, datanet: int) ->
     at_risk = contribution_of(world, contribution)["atRisk"]
     assert at_risk == CURATOR_STAKE // 100
     staked = world.staking.functions.ownStake(world.address("curator")).call()
-    before, supply = world.balance("contributor"), world.token.functions.totalSupply().call()
+    before, supply = world.balance("contributor"), world.supply()
     mined = overturn(world, contribution, accepted=2)
     assert world.balance("contributor") - before == 2 * bond_of(world)
     assert staked - world.staking.functions.ownStake(world.address("curator")).call() == at_risk
-    assert supply - world.token.functions.totalSupply().call() == at_risk
+    assert supply - world.supply() == at_risk
     (ruled,) = world.events(mined, ledger_of(world), "AppealRuled")
     assert (ruled["overturned"], ruled["slashed"], ruled["ruler"]) == (True, at_risk, world.address("node"))
     found = contribution_of(world, contribution)

@@ -58,7 +58,7 @@ class Ledger:
         self.happened: Counter[str] = Counter()
         self.paid_in = self.paid_out = self.burnt = 0
         self.slashed = 0
-        self.supply = world.token.functions.totalSupply().call()
+        self.supply = world.supply()
         for curator in CURATORS:
             world.stake(curator, 100 * CURATOR_STAKE)  # enough to err many times
 
@@ -184,7 +184,7 @@ class Ledger:
         held += sum(self.bond for one in self.offers.values() if one.status == APPEALED)
         assert self.world.balance(ledger_of(self.world).address) == held
         assert self.paid_in == self.paid_out + self.burnt + held
-        gone = self.supply - self.world.token.functions.totalSupply().call()
+        gone = self.supply - self.world.supply()
         assert gone == self.burnt + self.slashed
 
     @property

@@ -196,7 +196,7 @@ class Court:
         return int(self.world.settlement.functions.holdsOn(statement.epoch).call()[0])
 
     def supply(self) -> int:
-        return int(self.world.token.functions.totalSupply().call())
+        return self.world.supply()
 
     def is_voided(self, statement: Statement) -> bool:
         node = World.checksum(statement.node)

@@ -32,7 +32,7 @@ def test_withholding_voids_the_statement(court: Court, kind: int) -> None:
     """SPEC 7.133, 7.135: from the deadline on, by anyone; the bond comes back."""
     statement = court.state()
     id_ = ask(court, statement.epoch, kind)
-    before, supply = court.world.balance("challenger"), court.supply()
+    before, supply = court.world.wealth("challenger"), court.supply()
     deadline = deadline_of(court, id_)
     with reverts("DataChallengesTooEarly", id_, deadline):
         conclude(court, id_, at=deadline - 1)
@@ -40,7 +40,7 @@ def test_withholding_voids_the_statement(court: Court, kind: int) -> None:
     (event,) = court.world.events(mined, challenges(court), "DataWithheld")
     assert event["slashed"] == SLASH
     assert court.is_voided(statement)
-    assert court.world.balance("challenger") - before == BOND + SLASH // 2
+    assert court.world.wealth("challenger") - before == BOND + SLASH // 2
     assert supply - court.supply() == SLASH // 2
     assert court.stake_of("node") == STAKE - SLASH
     assert court.world.balance(challenges(court).address) == court.holds(statement) == 0

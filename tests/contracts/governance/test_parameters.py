@@ -11,7 +11,7 @@ from node.chain.keccak import keccak
 from protocol.parameters import DEFAULTS, Split
 from scripts.deployment_parameters import parameters
 from scripts.deployment_plan import DEVNET, Web3Deployer
-from tests.contracts.world import World, reverts, rewound
+from tests.contracts.world import World, refusing, reverts, rewound
 
 MAX_BATCH = keccak(b"maxBatch")
 
@@ -32,9 +32,10 @@ def deploy_own(world: World, rows: Sequence[tuple[object, ...]]) -> str:
     nonce = world.web3.eth.get_transaction_count(world.address("deployer"))
     at = get_create_address(world.address("deployer"), nonce + 1)
     manager = deployer.deploy("OpenAccessManager", deployer.address, deployer.address, at, (1, 1, 1))
-    return deployer.deploy(
-        "ProtocolParameters", manager, DEVNET.epoch_length, DEFAULTS.split.parts, list(rows)
-    )
+    with refusing():
+        return deployer.deploy(
+            "ProtocolParameters", manager, DEVNET.epoch_length, DEFAULTS.split.parts, list(rows)
+        )
 
 
 def put(world: World, function: str, *arguments: object) -> None:

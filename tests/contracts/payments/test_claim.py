@@ -144,7 +144,7 @@ def test_a_word_wider_than_its_type_is_refused(world: World, word: int, dirty: i
     digest = typed_digest(world.channels_domain, struct_digest, keccak)
     data[signature] = world.signers["payer"].sign_digest(digest)
     sent = {"from": world.address("node"), "to": world.channels.address, "data": bytes(data), "gas": 500_000}
-    mined = world.web3.eth.get_transaction_receipt(world.web3.eth.send_transaction(sent))
+    mined = world.web3.eth.wait_for_transaction_receipt(world.web3.eth.send_transaction(sent), timeout=30)
     assert (mined["status"], channel.claimed) == ((0, 0) if dirty else (1, 10))
 
 

@@ -31,6 +31,8 @@ RULES: Rules = {
     "lock": only(LOCKERS, NOT_LOCKER, lambda s: [s.at("node"), 1]),
     "lockForFees": only(LOCKERS, NOT_LOCKER, lambda s: [s.at("node"), 1]),
     "slash": only(SLASHERS, NOT_SLASHER, lambda s: [s.at("node"), 1, s.at("stranger")]),
+    "collectBounty": anyone(lambda s: [s.at("node")], meets="NodeStakingNoBounty"),
+    "burnSlashed": anyone(lambda s: [], meets="NodeStakingNothingToBurn"),
     # Its caller has the money already; here it has none.
     "stakeFor": only(
         "RewardDistributor",

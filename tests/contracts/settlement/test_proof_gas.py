@@ -3,10 +3,9 @@
 from tests.contracts.epochs import Ledger
 from tests.contracts.ledger_deep import proof_gas
 
-# Of each, 165,000 are the first slash of a network and what is void; the aim of 250,000 needs a leaner slash.
-LIMIT = 290_000
+LIMIT = 250_000
 # Four paths of 17 siblings and a receipt.
-ABSENT_LINE_LIMIT = 325_000
+ABSENT_LINE_LIMIT = 270_000
 
 
 def test_each_proof_is_within_its_gas(ledger: Ledger) -> None:

@@ -83,11 +83,11 @@ def test_a_proven_fault_slashes_once_and_pays_whoever_sealed_it(ledger: Ledger) 
     stated = made.report.stated
     one = stand(ledger, epoch, made, made.opened(stated[1:]))
     first, *_ = found(world, made, one)
-    supply = world.token.functions.totalSupply().call()
+    supply = world.supply()
     stake = world.staking.functions.slashableStake(world.address("node")).call()
     prove_sealed(world, call_of(world, first))
-    assert world.balance("challenger") == stake // 20
-    assert supply - world.token.functions.totalSupply().call() == stake // 20
+    assert world.wealth("challenger") == stake // 20
+    assert supply - world.supply() == stake // 20
     with reverts("EpochSettlementNotChallengeable", one.epoch, world.address("node")):
         world.send(call_of(world, first), "challenger")
 

@@ -37,17 +37,17 @@ def test_a_sealed_proof_pays_its_prover_half(world: World) -> None:
     """SPEC 7.80"""
     world.stake("node", STAKE)
     prove_sealed(world, equivocation(world))
-    assert world.balance("challenger") == STAKE // 20
+    assert world.wealth("challenger") == STAKE // 20
 
 
 def test_an_unsealed_proof_burns_all(world: World) -> None:
     """SPEC 7.80: a copier in the mempool has no seal."""
     world.stake("node", STAKE)
-    supply = world.token.functions.totalSupply().call()
+    supply = world.supply()
     world.send(world.faults.functions.seal(b"\7" * 32), "challenger")
     world.send(equivocation(world), "challenger")
-    assert world.balance("challenger") == 0
-    assert supply - world.token.functions.totalSupply().call() == STAKE // 10
+    assert world.wealth("challenger") == 0
+    assert supply - world.supply() == STAKE // 10
 
 
 def test_a_seal_serves_its_challenger_and_its_proof_alone(world: World) -> None:
@@ -56,7 +56,7 @@ def test_a_seal_serves_its_challenger_and_its_proof_alone(world: World) -> None:
     call = equivocation(world)
     seal(world, call, "challenger")
     world.send(call, "stranger")
-    assert world.balance("stranger") == world.balance("challenger") == 0
+    assert world.wealth("stranger") == world.wealth("challenger") == 0
 
 
 def test_another_proof_of_the_same_fault_is_another_seal(world: World) -> None:
@@ -64,7 +64,7 @@ def test_another_proof_of_the_same_fault_is_another_seal(world: World) -> None:
     world.stake("node", STAKE)
     seal(world, equivocation(world, 7), "stranger")
     world.send(equivocation(world, 6), "stranger")
-    assert world.balance("stranger") == 0
+    assert world.wealth("stranger") == 0
 
 
 def test_a_seal_and_its_proof_are_of_different_blocks(world: World) -> None:
@@ -84,7 +84,7 @@ def test_a_seal_and_its_proof_are_of_different_blocks(world: World) -> None:
     world.chain.mine()
     blocks = [world.web3.eth.get_transaction_receipt(one)["blockNumber"] for one in sent]
     assert blocks == [world.faults.functions.sealedAt(digest).call()] * 2
-    assert world.balance("challenger") == 0
+    assert world.wealth("challenger") == 0
     assert world.staking.functions.totalStake(world.address("node")).call() == STAKE - STAKE // 10
 
 

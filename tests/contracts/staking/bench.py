@@ -9,6 +9,7 @@ from scripts.deployment_plan import Web3Deployer
 from tests.contracts.world import Mined, World
 
 SLASHER, LOCKER, DISTRIBUTOR = "challenger", "payer", "deployer"
+ZERO = "0x" + "00" * 20
 PERIOD, DRIP, REVOKE_DELAY, RATIO = 300, 100, 30, 10
 PARAMETERS = {
     "unbondingPeriod": PERIOD,

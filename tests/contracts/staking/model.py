@@ -89,7 +89,8 @@ class Book:
         self.tickets: dict[int, Ticket] = {}
         self.issued = 0
         self.rewards = 0  # added and not yet claimed
-        self.burnt = 0
+        self.unburnt = 0
+        self.bounties: dict[str, int] = defaultdict(int)
         self.donated = 0
 
     def pool(self, node: str, staker: str) -> Pool:
@@ -176,7 +177,7 @@ class Book:
         entry = self.nodes[node]
         entry.locks = entry.locks.added(amount, self.parameters["unbondingPeriod"], now)
 
-    def slash(self, node: str, amount: int, now: int) -> int:
+    def slash(self, node: str, amount: int, now: int, beneficiary: str = "") -> int:
         entry = self.nodes[node]
         self.release(node, now)
         capped = min(amount, (entry.own.reachable + entry.delegated.reachable) // 2)
@@ -184,7 +185,19 @@ class Book:
         slashed = self.take(node, entry.own, own_part, own=True)
         slashed += self.take(node, entry.delegated, capped - own_part, own=False)
         entry.locks = entry.locks.reduced_to(entry.own.tokens, now)
+        rewarded = slashed // 2 if beneficiary else 0
+        self.bounties[beneficiary] += rewarded
+        self.unburnt += slashed - rewarded
         return slashed
+
+    def collect(self, account: str) -> int:
+        require(self.bounties[account] != 0, "NodeStakingNoBounty")
+        return self.bounties.pop(account)
+
+    def burn(self) -> int:
+        require(self.unburnt != 0, "NodeStakingNothingToBurn")
+        amount, self.unburnt = self.unburnt, 0
+        return amount
 
     def take(self, node: str, pool: Pool, amount: int, own: bool) -> int:
         """The same part of stake at work and of stake leaving; a pool emptied begins anew."""

@@ -18,25 +18,36 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from protocol.staking import VIRTUAL_SHARES
-from tests.contracts.staking.bench import DISTRIBUTOR, LOCKER, PARAMETERS, PERIOD, SLASHER, Bench, bench_of
+from tests.contracts.staking.bench import (
+    DISTRIBUTOR,
+    LOCKER,
+    PARAMETERS,
+    PERIOD,
+    SLASHER,
+    ZERO,
+    Bench,
+    bench_of,
+)
 from tests.contracts.staking.model import OPEN, PRECISION, Book, Refused
 from tests.contracts.world import Mined, World, attempt
 
 NODES = ("node", "other_node")
 STAKERS = ("node", "other_node", "staker", "other_staker")
-BENEFICIARY, ZERO = "stranger", "0x" + "00" * 20
+BENEFICIARY = "stranger"
 PHASE_STEPS = 8
 RANDOM_SLACK = 10**30
 
 # How often each move is drawn.
 MOVES = {
     "stake": 6,
-    "unbond": 4,
-    "withdraw": 3,
+    "unbond": 5,
+    "withdraw": 4,
     "add_rewards": 3,
     "claim": 3,
     "lock": 3,
     "slash": 2,
+    "collect": 3,
+    "burn": 2,
     "donate": 1,
     "wait": 1,
     "vote": 1,
@@ -232,20 +243,34 @@ class Staking(RuleBasedStateMachine):
         entry = self.book.nodes[node]
         reachable = entry.own.reachable + entry.delegated.reachable
         amount = reachable * part // 4_000 + t.odd if self.behaving else part * RANDOM_SLACK
-        supply = self.bench.token.functions.totalSupply().call()
-        paid = self.bench.balance(BENEFICIARY)
+        supply, wealth = self.bench.supply(), self.bench.wealth(BENEFICIARY)
         self.touched = node, node
         self.play(
             "slash",
-            lambda now: self.book.slash(node, amount, now),
+            lambda now: self.book.slash(node, amount, now, BENEFICIARY if rewarded else ""),
             lambda: self.bench.do(SLASHER, "slash", node, amount, BENEFICIARY if rewarded else ZERO),
         )
-        burnt = supply - self.bench.token.functions.totalSupply().call()
-        paid = self.bench.balance(BENEFICIARY) - paid
+        burnt = supply - self.bench.supply()
+        paid = self.bench.wealth(BENEFICIARY) - wealth
         assert burnt + paid == self.result <= min(amount, reachable // 2)
         assert paid == (self.result // 2 if rewarded else 0)
         self.money -= self.result
         self.prices[node] = Fraction(0)
+
+    def collect(self, t: Turn) -> None:
+        account = BENEFICIARY if self.behaving else t.staker
+        before = self.bench.balance(account)
+        if self.play(
+            "collect",
+            lambda now: self.book.collect(account),
+            lambda: self.bench.do(t.staker, "collectBounty", account),
+        ):
+            assert self.bench.balance(account) - before == self.result
+
+    def burn(self, t: Turn) -> None:
+        before = self.bench.token.functions.totalSupply().call()
+        if self.play("burn", lambda now: self.book.burn(), lambda: self.bench.do(t.staker, "burnSlashed")):
+            assert before - self.bench.token.functions.totalSupply().call() == self.result
 
     def donate(self, t: Turn) -> None:
         call = self.bench.token.functions.transfer(self.bench.staking.address, t.odd)
@@ -301,7 +326,9 @@ class Staking(RuleBasedStateMachine):
 
     def the_balance_is_principal_and_rewards(self) -> None:
         balance = self.bench.balance(self.bench.staking.address)
-        assert balance == self.book.principal() + self.book.rewards + self.book.donated
+        slashed = self.book.unburnt + sum(self.book.bounties.values())
+        assert balance == self.book.principal() + self.book.rewards + slashed + self.book.donated
+        assert self.bench.read("unburnt") == self.book.unburnt
 
     def prices_fall_by_slashes_alone(self, node: str) -> None:
         pool = self.book.nodes[node].delegated
@@ -384,6 +411,8 @@ LEAST = {
     "claim": 8,
     "lock": 8,
     "slash": 5,
+    "collect": 2,
+    "burn": 2,
     "donate": 2,
     "wait": 3,
     "vote": 3,
@@ -413,7 +442,7 @@ def test_any_order_of_calls_agrees_with_the_oracle(world: World) -> None:
     """SPEC 8.70, 8.61, 8.63, 8.64, 8.67: what the contract holds is what the oracle holds after every call,
     and in the end everybody leaves with what is theirs."""
     # Hypothesis keeps its first ten examples short.
-    happened = run(world, examples=15, steps=60)
+    happened = run(world, examples=18, steps=60)
     assert all(happened[name] >= least for name, least in LEAST.items()), happened
 
 

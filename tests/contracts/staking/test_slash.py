@@ -7,10 +7,8 @@ import pytest
 from scripts.deployment_plan import OPEN
 from tests.contracts.epochs import receipt_of, solidity_receipt
 from tests.contracts.seals import prove_sealed
-from tests.contracts.staking.bench import SLASHER, Bench
+from tests.contracts.staking.bench import SLASHER, ZERO, Bench
 from tests.contracts.world import World, reverts
-
-ZERO = "0x" + "00" * 20
 
 
 def slash(world: World, seq: int = 1) -> int:
@@ -37,20 +35,48 @@ def test_only_slashers_slash(world: World) -> None:
 def test_a_slash_is_half_burnt_and_half_paid(world: World) -> None:
     """SPEC 8.27: of what is slashed half is burnt (the odd wei too) and half goes to the challenger."""
     world.stake("node", OPEN + 10)
-    supply = world.token.functions.totalSupply().call()
     slashed = slash(world)
     assert slashed == OPEN // 10 + 1
-    assert world.balance("challenger") == OPEN // 20
-    assert supply - world.token.functions.totalSupply().call() == OPEN // 20 + 1
-    assert world.balance(world.staking.address) == OPEN + 10 - slashed
+    assert world.staking.functions.bountyOf(world.address("challenger")).call() == OPEN // 20
+    assert world.staking.functions.unburnt().call() == OPEN // 20 + 1
 
 
 def test_without_a_beneficiary_all_is_burnt(bench: Bench) -> None:
     """SPEC 8.27: a slash that nobody earned is burnt whole."""
     bench.stake("node", 10 * OPEN)
-    supply = bench.token.functions.totalSupply().call()
+    supply = bench.supply()
     assert bench.slash("node", 2 * OPEN, ZERO) == 2 * OPEN
-    assert supply - bench.token.functions.totalSupply().call() == 2 * OPEN
+    assert supply - bench.supply() == 2 * OPEN
+    assert bench.read("bountyOf", ZERO) == 0
+
+
+def test_anyone_collects_a_bounty_for_its_account(bench: Bench) -> None:
+    """SPEC 8.73: whole and once, and nobody else's."""
+    bench.stake("node", 10 * OPEN)
+    bench.slash("node", 2 * OPEN)
+    bench.slash("node", OPEN)
+    mined = bench.do("payer", "collectBounty", "stranger")
+    (event,) = bench.events(mined, bench.staking, "BountyCollected")
+    assert (event["account"], event["amount"]) == (bench.address("stranger"), 3 * OPEN // 2)
+    assert bench.balance("stranger") == 3 * OPEN // 2 and bench.balance("payer") == 0
+    for account in ("stranger", "payer"):
+        with reverts("NodeStakingNoBounty", bench.address(account)):
+            bench.do("payer", "collectBounty", account)
+
+
+def test_anyone_burns_what_slashes_left(bench: Bench) -> None:
+    """SPEC 8.73: what is at stake and the bounties stay."""
+    bench.stake("node", 10 * OPEN)
+    bench.slash("node", 2 * OPEN)
+    bench.slash("node", OPEN, ZERO)
+    supply = bench.token.functions.totalSupply().call()
+    mined = bench.do("payer", "burnSlashed")
+    (event,) = bench.events(mined, bench.staking, "SlashedBurnt")
+    assert event["amount"] == supply - bench.token.functions.totalSupply().call() == 2 * OPEN
+    assert bench.balance(bench.staking.address) == 8 * OPEN
+    assert bench.read("unburnt") == 0
+    with reverts("NodeStakingNothingToBurn"):
+        bench.do("payer", "burnSlashed")
 
 
 @pytest.mark.parametrize(("asked", "taken"), [(0, 0), (30 * OPEN, 30 * OPEN), (10**36, 30 * OPEN)])
