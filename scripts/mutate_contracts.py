@@ -133,6 +133,8 @@ def is_killed(mutant: Mutant, code: dict[str, str]) -> bool:
             "-q",
             "-x",
             "--no-header",
+            "-m",
+            "not slow",
             *tests,
         ]
         environment = os.environ | {"OPENLEDGER_CONTRACT_ARTIFACTS": folder, "HYPOTHESIS_PROFILE": "mutation"}
