@@ -114,6 +114,14 @@ def compile_alone(path: str, text: str) -> dict[str, str] | None:
     }
 
 
+def quickest_first(folders: tuple[str, ...]) -> list[str]:
+    """The test files of those folders, machines last: most mutants fall to a unit test."""
+    files = [file for part in folders for file in (ROOT / "tests" / "contracts" / part).glob("test_*.py")]
+    return [
+        str(file.relative_to(ROOT)) for file in sorted(files, key=lambda file: ("machine" in file.stem, file))
+    ]
+
+
 def is_killed(mutant: Mutant, code: dict[str, str]) -> bool:
     """Whether a test of its contract fails on it. A run that never ends counts as noticed."""
     name = Path(mutant.path).stem
@@ -123,7 +131,7 @@ def is_killed(mutant: Mutant, code: dict[str, str]) -> bool:
             (Path(folder) / other.name).write_text(
                 json.dumps(artifact) if other.stem == name else other.read_text()
             )
-        tests = [f"tests/contracts/{part}" for part in LEDGERS[mutant.path]]
+        tests = quickest_first(LEDGERS[mutant.path])
         command = [
             sys.executable,
             "-m",
