@@ -34,7 +34,7 @@ test-full: ## the fast tier and the long tests
 	@$(PYTEST) $(COVER) tests
 
 contracts: setup ## the contract tests through `brownie test`, on anvil
-	@$(PY) scripts/brownie_run.py test tests/contracts --ignore=tests/contracts/test_brownie.py -W ignore
+	@$(PY) scripts/brownie_run.py test tests/contracts -m 'not slow' --ignore=tests/contracts/test_brownie.py -W ignore
 
 contracts-proofs: setup ## share arithmetic, proven by halmos for all small values
 	@scripts/setup.sh audit

@@ -69,8 +69,9 @@ def test_an_authorisation_only_grows(world: World) -> None:
     for cap, until in ((39, expiry), (40, expiry - 1)):
         with reverts("PaymentChannelsSignerCannotShrink", signer, 40, expiry):
             channel.do("authorizeSigner", signer, cap, until)
-    channel.do("authorizeSigner", signer, 50, expiry + 5)
-    assert world.channels.functions.signerCap(channel.id, signer).call() == [50, expiry + 5]
+    for cap, until in ((40, expiry), (50, expiry), (50, expiry + 5)):
+        channel.do("authorizeSigner", signer, cap, until)
+        assert world.channels.functions.signerCap(channel.id, signer).call() == [cap, until]
 
 
 def test_only_the_payer_authorises_and_revokes(world: World) -> None:

@@ -67,6 +67,7 @@ def delegate(world: World, account: Account, code: str) -> None:
         "accessList": [],
         "authorizationList": [signed],
     }
-    world.web3.eth.send_raw_transaction(sender.sign_transaction(transaction).raw_transaction)
+    digest = world.web3.eth.send_raw_transaction(sender.sign_transaction(transaction).raw_transaction)
+    world.web3.eth.wait_for_transaction_receipt(digest, timeout=30, poll_latency=0.005)
     found = bytes(world.web3.eth.get_code(account.address))
     assert found == b"\xef\x01\x00" + bytes.fromhex(code[2:])
