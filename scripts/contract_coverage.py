@@ -72,6 +72,8 @@ def run_tests(arguments: list[str]) -> int:
     command += [
         "--ignore=tests/contracts/test_brownie.py",
         "--ignore=tests/contracts/test_gas.py",
+        "-m",
+        "not slow",
         *arguments,
     ]
     environment = os.environ | {

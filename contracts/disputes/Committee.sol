@@ -171,8 +171,7 @@ contract Committee is ICommittee, ReentrancyGuardTransient {
         if (verdict == Verdict.Guilty) {
             settlement.voidStatement(dispute.epoch, dispute.node);
             slashed = staking.slash(dispute.node, due, address(this));
-            ended.reward = staking.bountyOf(address(this));
-            if (ended.reward != 0) staking.collectBounty(address(this));
+            ended.reward = staking.bountyOf(address(this)) == 0 ? 0 : staking.collectBounty(address(this));
         }
         _slashAbsent(id, 0);
         _slashAbsent(id, 1);

@@ -90,6 +90,9 @@ def test_token_chunks_are_registered_once_per_tokenizer(world: World) -> None:
         world.send(register(datanet, 1, b"\x01" * 32, b"\x09" * 32, 5), "curator")
     with reverts("DatanetRegistryUnknownVersion", datanet, 2):
         world.send(register(datanet, 2, b"\x01" * 32, b"\x02" * 32, 5), "curator")
+    for root, count in ((bytes(32), 5), (b"\x02" * 32, 0)):
+        with reverts("DatanetRegistryEmptyChunks", root, count):
+            world.send(register(datanet, 1, b"\x06" * 32, root, count), "curator")
 
 
 def test_texts_and_cids_are_bounded(world: World) -> None:

@@ -71,8 +71,10 @@ def test_unknown_versions_and_keys_are_refused(own: World) -> None:
             own.call(read.splitAt(version))
         with reverts("ProtocolParametersUnknownVersion", version, 1):
             own.call(read.valueAt(MAX_BATCH, version))
-    with reverts("ProtocolParametersUnknownKey", b"\x01" * 32):
-        own.call(read.value(b"\x01" * 32))
+    stranger = b"\x01" * 32
+    for unknown in (read.value(stranger), read.valueAt(stranger, 1), read.boundsOf(stranger)):
+        with reverts("ProtocolParametersUnknownKey", stranger):
+            own.call(unknown)
     with reverts("ProtocolParametersUnknownKey", b"\x01" * 32):
         put(own, "setValue", b"\x01" * 32, 1)
 
@@ -102,3 +104,5 @@ def test_lane_weights_always_add_up(own: World) -> None:
     put(own, "setValues", [span, gradient, retrieval], [0, 1_000_000, 1_000_000])
     with reverts("ProtocolParametersBatch", 2, 1, 16):
         put(own, "setValues", [span, gradient], [0])
+    with reverts("ProtocolParametersBatch", 17, 17, 16):
+        put(own, "setValues", [span] * 17, [0] * 17)

@@ -1,5 +1,7 @@
 """Claiming a batch: one payee, one lock, one transfer, one funding; and the last voucher on record."""
 
+from dataclasses import replace
+
 from node.chain.keccak import keccak
 from protocol.receipt import VOUCHER_TYPE, solidity_tuple
 from scripts.deployment_plan import OPEN
@@ -45,6 +47,18 @@ def test_a_batch_moves_its_sum_at_once(world: World) -> None:
     assert [(event["delta"], event["epoch"]) for event in claimed] == [(40, funding["epoch"])] * 3
     locked = free - world.staking.functions.freeStake(world.address("node")).call()
     assert locked == 120 * world.settings.stake_to_fees
+
+
+def test_a_batch_of_open_channels_alone_is_claimed(world: World) -> None:
+    """SPEC 6.63: one channel that is not there, and nothing of the batch is claimed."""
+    ours = open_channel(world)
+    missing = keccak(b"never opened")
+    vouchers = [ours.voucher(5), replace(ours.voucher(5), channel_id=missing)]
+    signed = [ours.sign(one) for one in vouchers]
+    with reverts("PaymentChannelsUnknown", missing):
+        call = world.channels.functions.claimMany([solidity_tuple(one) for one in vouchers], signed)
+        world.send(call, "node")
+    assert ours.claimed == 0
 
 
 def test_a_batch_pays_one_node(world: World) -> None:

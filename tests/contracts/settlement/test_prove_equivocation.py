@@ -56,6 +56,9 @@ def test_different_places_are_no_fault(world: World) -> None:
     a, b = pair(world, request_id=keccak(b"other"), seq=2)
     with reverts("FaultProofsNoConflict", a.request_id, b.request_id):
         prove(world, a, b)
+    elsewhere = replace(a, request_id=keccak(b"other"), channel_id=keccak(b"another channel"))
+    with reverts("FaultProofsNoConflict", a.request_id, elsewhere.request_id):
+        prove(world, a, elsewhere)
     with reverts("FaultProofsSameReceipt"):
         prove(world, a, a)
     with reverts("FaultProofsNodesDiffer", world.address("node"), world.address("other_node")):
