@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from inference_worker.blobs.abort import Abort
 from inference_worker.blobs.unix_http import UnixHttp
 from inference_worker.errors import BlobCorrupt, NodeUnreachable, RowMismatch
 from protocol.canonical import parse_json
@@ -63,10 +64,13 @@ class NodeBlobs:
     def __init__(self, node_socket: str, token: str, timeout: float = 60.0) -> None:
         self._http = UnixHttp(node_socket, token, timeout)
 
-    def get(self, cid: str, max_bytes: int = MAX_BLOB_BYTES) -> bytes:
-        """The bytes of a file: BlobCorrupt if their hash is another, NodeUnreachable above `max_bytes`."""
+    def get(self, cid: str, max_bytes: int = MAX_BLOB_BYTES, abort: Abort | None = None) -> bytes:
+        """The bytes of a file: BlobCorrupt if their hash is another, NodeUnreachable above `max_bytes`.
+
+        `abort` may end the wait from outside, with FetchAborted.
+        """
         parse_cid(cid)
-        data = self._http.fetch("GET", f"/blobs/{cid}", None, max_bytes)
+        data = self._http.fetch("GET", f"/blobs/{cid}", None, max_bytes, abort)
         actual = cid_of(data)
         if actual != cid:
             raise BlobCorrupt(cid, actual)

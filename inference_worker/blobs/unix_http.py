@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from inference_worker.blobs.abort import Abort
 from inference_worker.errors import BlobMissing, NodeUnreachable
 
 PIECE_BYTES = 1 << 20
@@ -18,29 +19,36 @@ PIECE_BYTES = 1 << 20
 class UnixConnection(http.client.HTTPConnection):
     """An HTTP connection whose far end is a socket file."""
 
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, timeout: float, abort: Abort) -> None:
         super().__init__("node", timeout=timeout)
-        self._path = path
+        self._path, self._abort = path, abort
 
     def connect(self) -> None:
         """Open the socket; called by http.client."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+        self._abort.attach(self.sock)
 
 
 @dataclass(frozen=True)
 class UnixHttp:
-    """Requests to one socket under one bearer token. Errors: NodeUnreachable, and BlobMissing for 404."""
+    """Requests to one socket under one bearer token.
+
+    Errors: NodeUnreachable, BlobMissing for 404, FetchAborted; `timeout` bounds each wait, in seconds.
+    """
 
     socket_path: str
     token: str
     timeout: float = 60.0
 
     @contextmanager
-    def open(self, method: str, path: str, body: bytes | None = None) -> Iterator[http.client.HTTPResponse]:
+    def open(
+        self, method: str, path: str, body: bytes | None = None, abort: Abort | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
         """The answer to one request, already checked for status 200."""
-        connection = UnixConnection(self.socket_path, self.timeout)
+        abort = abort or Abort()
+        connection = UnixConnection(self.socket_path, self.timeout, abort)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/octet-stream"}
         try:
             connection.request(method, path, body=body, headers=headers)
@@ -51,17 +59,30 @@ class UnixHttp:
                 raise NodeUnreachable(path, f"status {response.status}: {response.read(300)!r}")
             yield response
         except (OSError, http.client.HTTPException) as error:
+            abort.check()
             raise NodeUnreachable(path, f"{type(error).__name__}: {error}") from error
         finally:
+            abort.detach()
             connection.close()
 
-    def fetch(self, method: str, path: str, body: bytes | None, max_bytes: int) -> bytes:
-        """The whole answer; NodeUnreachable when it is longer than `max_bytes`."""
-        with self.open(method, path, body) as response:
+    def fetch(
+        self, method: str, path: str, body: bytes | None, max_bytes: int, abort: Abort | None = None
+    ) -> bytes:
+        """The whole answer; NodeUnreachable when it is longer than `max_bytes` or ends before its time."""
+        abort = abort or Abort()
+        with self.open(method, path, body, abort) as response:
+            # Without either, an answer that was cut looks like a whole one.
+            if response.length is None and not response.chunked:
+                raise NodeUnreachable(path, "an answer of unknown length")
             pieces, size = [], 0
-            while piece := response.read(PIECE_BYTES):
+            # One wait a piece, however little it brings: a drip of bytes cannot put off the check.
+            while piece := response.read1(PIECE_BYTES):
                 pieces.append(piece)
                 size += len(piece)
                 if size > max_bytes:
                     raise NodeUnreachable(path, f"longer than {max_bytes} bytes")
+                abort.check()
+            abort.check()
+            if response.length:
+                raise NodeUnreachable(path, f"ended {response.length} bytes early")
             return b"".join(pieces)
