@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -18,6 +17,9 @@ import structlog
 import torch
 from aiohttp import web
 
+from inference_worker.adapters.bundle import BundleSource
+from inference_worker.adapters.disk import DiskTier
+from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.load import load_base
@@ -38,7 +40,9 @@ from protocol.wire import BaseInfo
 
 log = structlog.get_logger()
 
-QUICK_THREADS, LOADING_THREADS = 4, 16
+QUICK_THREADS, ATTRIBUTING_THREADS = 4, 1
+# Reading takes the disk's time, fetching the network's: a fetch in each of its threads leaves reads free.
+READING_THREADS, FETCHING_THREADS = 2, 8
 # What is still open after the drain is cut, so that whoever asked us to stop need not kill us.
 CUT_SECONDS = 2.0
 
@@ -90,10 +94,9 @@ def log_to_stderr() -> None:
 async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
     """Everything behind the routes; closed again on the way out."""
     with ExitStack() as stack:
-        pools = [
-            stack.enter_context(ThreadPoolExecutor(size)) for size in (QUICK_THREADS, LOADING_THREADS, 1)
-        ]
-        services = build(config, *pools)
+        sizes = (QUICK_THREADS, READING_THREADS, FETCHING_THREADS, ATTRIBUTING_THREADS)
+        services = build(config, *(stack.enter_context(ThreadPoolExecutor(size)) for size in sizes))
+        stack.callback(services.loader.close)
         services.engine.start()
         stack.callback(services.engine.close, 0)
         services.jobs.start()
@@ -101,7 +104,9 @@ async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
         yield services
 
 
-def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing: Executor) -> Services:
+def build(
+    config: WorkerConfig, quick: Executor, reading: Executor, fetching: Executor, attributing: Executor
+) -> Services:
     """Load the base and wire the parts together; nothing runs yet."""
     torch.set_num_threads(config.threads)
     token = config.token_file.read_text(encoding="utf-8").strip()
@@ -112,8 +117,10 @@ def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing:
     weights = read_weights(config.base, linear)
     limits = limits_of(config, weights.shape.positions)
     prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
-    loader = AdapterLoader(blobs.get, weights.shape, traced.fingerprint, config.adapter_bytes, time.monotonic)
     metrics = Metrics()
+    source = BundleSource(blobs.get, weights.shape, traced.fingerprint, Caps())
+    disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, traced.fingerprint, metrics)
+    loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(
         token=token,
@@ -127,7 +134,6 @@ def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing:
         attributor=AttributionService(traced, blobs),
         jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file),
         quick=quick,
-        loading=loading,
         attributing=attributing,
         fences=Fences(),
         metrics=metrics,

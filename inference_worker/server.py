@@ -12,7 +12,7 @@ import hmac
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +22,13 @@ import structlog
 from aiohttp import web
 
 from inference_worker import errors
-from inference_worker.adapters.loader import AdapterLoader, AdapterQuarantined
-from inference_worker.adapters.packing import PackedAdapter
+from inference_worker.adapter_routes import LOADER, AdapterSlow, AdapterUnknown, lease
+from inference_worker.adapter_routes import routes as adapter_routes
+from inference_worker.adapters.failures import AdapterQuarantined
+from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
-from inference_worker.adapters.residency import ResidencyFull
+from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
+from inference_worker.blobs.abort import FetchAborted
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
@@ -33,7 +36,6 @@ from inference_worker.engine.sequence import Event, Failed, Finished, SamplingPa
 from inference_worker.engine.stream import stream
 from inference_worker.metrics import Metrics
 from protocol.canonical import parse_json
-from protocol.cid import parse_cid
 from protocol.errors import ProtocolError
 from protocol.hashing import from_hex
 from protocol.wire import (
@@ -63,10 +65,14 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (ProtocolError, 400),
     (errors.BlobMissing, 404),
     (errors.JobUnknown, 404),
+    (AdapterUnknown, 404),
     (errors.JobConflict, 409),
+    (AdapterHeld, 409),
     (errors.NodeUnreachable, 503),
     (EngineBusy, 503),
     (ResidencyFull, 503),
+    (AdapterSlow, 503),
+    (FetchAborted, 503),
     (AdapterRefused, 422),
     (AdapterQuarantined, 422),
     (RequestTooLong, 422),
@@ -131,8 +137,8 @@ class Fences:
 class Services:
     """Everything the routes speak to.
 
-    The thread pools are three, so that slow adapters hold up neither tokenising nor health, and attribution
-    nobody.
+    The thread pools are two, so that attribution holds up neither tokenising nor health; the loader has its
+    own.
     """
 
     token: str
@@ -144,7 +150,6 @@ class Services:
     attributor: Attributor
     jobs: Jobs
     quick: Executor
-    loading: Executor
     attributing: Executor
     fences: Fences
     metrics: Metrics
@@ -158,8 +163,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def create_app(services: Services) -> web.Application:
     """The application with all routes behind the token."""
     app = web.Application(middlewares=[report_errors, require_token], client_max_size=MAX_BODY_BYTES)
-    app[SERVICES] = services
+    app[SERVICES], app[LOADER] = services, services.loader
     app.add_routes(routes)
+    app.add_routes(adapter_routes)
     return app
 
 
@@ -218,7 +224,8 @@ async def read_json(request: web.Request) -> object:
 async def health(request: web.Request) -> web.Response:
     """What this worker is and holds."""
     services = request.app[SERVICES]
-    adapters = tuple(AdapterInfo(state.cid, state.state) for state in services.loader.states())
+    known = services.loader.status().serving()
+    adapters = tuple(AdapterInfo(row.cid, row.state) for row in known)
     statuses = await _in_thread(services.quick, services.jobs.statuses)
     jobs = tuple(status.job_id for status in statuses if status.state in ("queued", "running"))
     state = "draining" if services.engine.load().closing else "ok"
@@ -232,36 +239,12 @@ async def metrics(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     load = services.engine.load()
     gauges = {
-        "adapter_bytes": services.loader.used_bytes,
+        **services.loader.status().gauges(),
         "running": load.running,
         "waiting": load.waiting,
         "reserved_positions": load.reserved_positions,
     }
     return web.Response(text=services.metrics.render(gauges))
-
-
-@routes.get("/adapters")
-async def adapters(request: web.Request) -> web.Response:
-    """Known adapters with the reason of each quarantine, and the bytes they take."""
-    loader = request.app[SERVICES].loader
-    states = [{"cid": s.cid, "state": s.state, "reason": s.reason} for s in loader.states()]
-    return web.json_response({"v": 1, "used_bytes": loader.used_bytes, "adapters": states})
-
-
-@routes.put("/adapters/{cid}")
-async def pin_adapter(request: web.Request) -> web.Response:
-    """Load an adapter before anybody asks for it, and keep it."""
-    services, cid = request.app[SERVICES], parse_cid(request.match_info["cid"]).text
-    await _in_thread(services.loading, services.loader.pin, cid)
-    return web.json_response({"v": 1, "cid": cid})
-
-
-@routes.delete("/adapters/{cid}")
-async def unpin_adapter(request: web.Request) -> web.Response:
-    """Let an adapter be evicted again."""
-    services, cid = request.app[SERVICES], parse_cid(request.match_info["cid"]).text
-    services.loader.unpin(cid)
-    return web.json_response({"v": 1, "cid": cid})
 
 
 @routes.post("/tokenize")
@@ -283,7 +266,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
     services.fences.check("generate", asked.request_id, asked.fence)
     encode = services.prompts.encode
     prompt = await _in_thread(services.quick, encode, asked.messages, asked.prompt, asked.prompt_ids)
-    adapter = await _lease(services, asked.adapter_cid)
+    adapter = await lease(services.loader, asked.adapter_cid) if asked.adapter_cid else None
     params = SamplingParams(asked.max_tokens, asked.temperature, asked.top_p, asked.seed, asked.stop)
     tenant = asked.adapter_cid or "base"
 
@@ -365,20 +348,3 @@ async def cancel_job(request: web.Request) -> web.Response:
 
 async def _in_thread(pool: Executor, call: Callable[..., _R], *args: object) -> _R:
     return await asyncio.get_running_loop().run_in_executor(pool, partial(call, *args))
-
-
-async def _lease(services: Services, cid: str | None) -> PackedAdapter | None:
-    if cid is None:
-        return None
-    loading = services.loading.submit(services.loader.acquire, cid)
-    try:
-        return await asyncio.shield(asyncio.wrap_future(loading))
-    except asyncio.CancelledError:
-        # The load goes on without its client; its lease must not outlive it.
-        loading.add_done_callback(partial(_release_loaded, services.loader))
-        raise
-
-
-def _release_loaded(loader: AdapterLoader, loading: Future[PackedAdapter]) -> None:
-    if loading.exception() is None:
-        loader.release(loading.result().cid)

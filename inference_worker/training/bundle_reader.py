@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from inference_worker.adapters.bundle import parse_listing
 from inference_worker.adapters.ingest import Caps, ingest
-from inference_worker.adapters.loader import parse_listing
 from inference_worker.adapters.shape import PARENTS, shape_of
 from inference_worker.attribution.gradients import LoraWeights
 from inference_worker.base.load import Base

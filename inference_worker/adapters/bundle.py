@@ -1,0 +1,87 @@
+"""From a bundle's content id to a packed adapter: the listing, the listed files, ingestion, packing.
+
+Refuses before it fetches wherever the listing suffices. What it is given to fetch with has checked every
+byte against its content id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from inference_worker.adapters.ingest import Caps, check_names, ingest
+from inference_worker.adapters.packing import PackedAdapter, pack
+from inference_worker.adapters.refusals import BundleMalformed, OverCap
+from inference_worker.adapters.shape import BaseShape
+from inference_worker.blobs.abort import Abort
+from protocol.canonical import parse_json
+from protocol.cid import parse_cid
+from protocol.errors import ProtocolError
+
+_MAX_FILES = 16
+# Content id, the most bytes to take, and how to be stopped; raises a WorkerError for what is absent, longer
+# or other than its id says.
+Fetch = Callable[[str, int, Abort], bytes]
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """One line of a bundle's listing."""
+
+    name: str
+    cid: str
+    size: int
+
+
+@dataclass(frozen=True)
+class BundleSource:
+    """Adapters of one base as the node has them."""
+
+    fetch: Fetch
+    shape: BaseShape
+    fingerprint: str
+    caps: Caps
+
+    def load(self, cid: str, abort: Abort) -> PackedAdapter:
+        """Fetch, check and pack one adapter. Raises AdapterRefused for its bytes, WorkerError for the way."""
+        listing = parse_listing(self.fetch(cid, self.caps.text_bytes, abort), self.caps)
+        files = {}
+        for file in listing:
+            data = self.fetch(file.cid, file.size, abort)
+            if len(data) != file.size:
+                raise BundleMalformed(f"{file.name} has {len(data)} bytes, listed {file.size}")
+            files[file.name] = data
+        return pack(cid, ingest(files, self.shape, self.fingerprint, self.caps), self.shape)
+
+
+def parse_listing(raw: bytes, caps: Caps) -> tuple[BundleFile, ...]:
+    """Read `{"files":[{"name","cid","size"}]}`; refuses before anything listed is fetched."""
+    try:
+        data = parse_json(raw, caps.text_bytes, 8)
+    except ProtocolError as error:
+        raise BundleMalformed(str(error)) from error
+    if not isinstance(data, dict) or set(data) != {"files"} or not isinstance(data["files"], list):
+        raise BundleMalformed("is not an object with the one key `files`")
+    if len(data["files"]) > _MAX_FILES:
+        raise OverCap("files", len(data["files"]), _MAX_FILES)
+    listing = tuple(_parse_file(entry) for entry in data["files"])
+    if len({file.name for file in listing}) != len(listing):
+        raise BundleMalformed("names a file twice")
+    check_names(file.name for file in listing)
+    total = sum(file.size for file in listing)
+    if total > caps.total_bytes:
+        raise OverCap("bundle bytes", total, caps.total_bytes)
+    return listing
+
+
+def _parse_file(entry: object) -> BundleFile:
+    if not isinstance(entry, dict) or set(entry) != {"name", "cid", "size"}:
+        raise BundleMalformed("an entry has other keys than name, cid, size")
+    name, cid, size = entry["name"], entry["cid"], entry["size"]
+    if not isinstance(name, str) or not isinstance(cid, str) or type(size) is not int or size < 0:
+        raise BundleMalformed("an entry has a value of the wrong type")
+    try:
+        parse_cid(cid)
+    except ProtocolError as error:
+        raise BundleMalformed(f"{name}: {error}") from error
+    return BundleFile(name, cid, size)
