@@ -14,15 +14,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import structlog
 
-from inference_worker.adapters.bundle import BundleSource
 from inference_worker.adapters.catalog import Catalog
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.failures import FailureBook
 from inference_worker.adapters.host import HostTier
-from inference_worker.adapters.packed_file import PackedFileBad, payload_bytes
+from inference_worker.adapters.packed_file import PackedFileBad, in_own_memory, payload_bytes
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.refusals import AdapterRefused
 from inference_worker.adapters.residency import ResidencyFull
@@ -52,6 +52,14 @@ class LoaderLimits:
     fetch_seconds: float = 120.0
 
 
+class Source(Protocol):
+    """Where an adapter comes from when no tier has it."""
+
+    def load(self, cid: str, abort: Abort) -> PackedAdapter:
+        """The adapter; raises AdapterRefused for its bytes, WorkerError for the way."""
+        ...
+
+
 @dataclass
 class _Flight:
     """One load in progress and who waits for it."""
@@ -67,7 +75,7 @@ class AdapterLoader:
 
     def __init__(
         self,
-        source: BundleSource,
+        source: Source,
         disk: DiskTier,
         budget_bytes: int,
         reading: Executor,
@@ -239,7 +247,7 @@ class AdapterLoader:
         self._give_up_if_unwanted(flight)
         flight.abort.check()
         flight.abort.limit(self._limits.fetch_seconds)
-        packed = self.source.load(flight.cid, flight.abort)
+        packed = in_own_memory(self.source.load(flight.cid, flight.abort))
         self._count_load("node", started)
         try:
             with self._lock:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -73,18 +74,33 @@ class _Section:
     def stop(self) -> int:
         return self.start + math.prod(self.shape) * self.dtype.itemsize
 
+    def of(self, payload: torch.Tensor) -> torch.Tensor:
+        """The tensor itself: a view of the payload."""
+        return payload[self.start : self.stop].view(self.dtype).view(self.shape)
+
 
 def payload_bytes(packed: PackedAdapter) -> int:
     """Bytes of all tensors, each from a 64-byte line on: what the adapter takes on disk after the header."""
     return _total(_sections(packed))
 
 
+def in_own_memory(packed: PackedAdapter) -> PackedAdapter:
+    """A copy as reading gives it: in pages of its own, which the system has back when the adapter goes."""
+    sections = _sections(packed)
+    payload = _new_payload(_total(sections))
+    tensors: dict[str, Any] = {section.name: section.of(payload) for section in sections}
+    for name, tensor in tensors.items():
+        tensor.copy_(getattr(packed, name))
+    return replace(packed, **tensors)
+
+
 def write_packed(descriptor: int, packed: PackedAdapter, base: str) -> None:
     """Write header and payload to an open, empty file; syncing and naming it are the caller's."""
     sections = _sections(packed)
-    payload = bytearray(_total(sections))
-    for section in sections:
-        payload[section.start : section.stop] = _bytes_of(getattr(packed, section.name))
+    pieces = list(_pieces(packed, sections))
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
     header = {
         "v": PACKER_VERSION,
         "base": base,
@@ -93,13 +109,14 @@ def write_packed(descriptor: int, packed: PackedAdapter, base: str) -> None:
         "tensors": [
             {"name": s.name, "dtype": _NAMES[s.dtype], "shape": s.shape, "start": s.start} for s in sections
         ],
-        "size": len(payload),
-        "sha256": hashlib.sha256(payload).hexdigest(),
+        "size": _total(sections),
+        "sha256": digest.hexdigest(),
     }
     block = canonical_json(header).ljust(HEADER_BYTES - _DIGEST_BYTES)
     assert len(block) + _DIGEST_BYTES == HEADER_BYTES, f"header of {len(block)} bytes"
     _write_all(descriptor, block + hashlib.sha256(block).digest())
-    _write_all(descriptor, payload)
+    for piece in pieces:
+        _write_all(descriptor, piece)
 
 
 def read_packed(descriptor: int, cid: str, base: str, trusted: Mark | None) -> tuple[PackedAdapter, Mark]:
@@ -111,7 +128,7 @@ def read_packed(descriptor: int, cid: str, base: str, trusted: Mark | None) -> t
     size = mark.size - HEADER_BYTES
     if not 0 <= size <= _MAX_PAYLOAD:
         raise PackedFileBad(cid, "size of the file", f"{HEADER_BYTES} to {_MAX_PAYLOAD}", mark.size)
-    block, payload = bytearray(HEADER_BYTES), torch.empty(size, dtype=torch.uint8)
+    block, payload = bytearray(HEADER_BYTES), _new_payload(size)
     memory = _memory(payload)
     got = os.preadv(descriptor, [block, memory] if size else [block], 0)
     if got != mark.size:
@@ -124,7 +141,7 @@ def read_packed(descriptor: int, cid: str, base: str, trusted: Mark | None) -> t
     return _assemble(header, payload, cid), mark
 
 
-def _write_all(descriptor: int, data: bytes | bytearray) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
@@ -161,8 +178,7 @@ def _assemble(header: Mapping[str, Any], payload: torch.Tensor, cid: str) -> Pac
         tensors = {}
         for entry in header["tensors"]:
             section = _read_section(entry)
-            view = payload[section.start : section.stop].view(section.dtype).view(section.shape)
-            tensors[section.name] = view
+            tensors[section.name] = section.of(payload)
         return PackedAdapter(cid=cid, layout=Layout(**tuples), **tensors)
     except (KeyError, TypeError, AttributeError, RuntimeError, ProtocolError) as error:
         # A sound header that does not fit the classes: written by a packer whose version was not raised.
@@ -198,8 +214,21 @@ def _total(sections: tuple[_Section, ...]) -> int:
     return -(-sections[-1].stop // _LINE) * _LINE
 
 
-def _bytes_of(tensor: torch.Tensor) -> memoryview:
-    return _memory(tensor.contiguous().view(-1).view(torch.uint8))
+def _pieces(packed: PackedAdapter, sections: tuple[_Section, ...]) -> Iterator[memoryview]:
+    """The payload in order, without a copy: each tensor's bytes, and zeros up to the next line."""
+    for section in sections:
+        tensor = getattr(packed, section.name)
+        yield _memory(tensor.contiguous().view(-1).view(torch.uint8))
+        yield memoryview(bytes(-section.stop % _LINE))
+
+
+def _new_payload(size: int) -> torch.Tensor:
+    # Not from the allocator: freed blocks of this size stay in its heap, and memory outgrows the account.
+    return (
+        torch.frombuffer(mmap.mmap(-1, size), dtype=torch.uint8)
+        if size
+        else torch.empty(0, dtype=torch.uint8)
+    )
 
 
 def _memory(tensor: torch.Tensor) -> memoryview:

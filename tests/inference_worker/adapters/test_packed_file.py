@@ -14,6 +14,7 @@ from inference_worker.adapters.packed_file import (
     PACKER_VERSION,
     PackedFileBad,
     PackedFileStale,
+    in_own_memory,
     mark_of,
     payload_bytes,
     read_packed,
@@ -64,6 +65,17 @@ def test_what_was_written_comes_back_bit_for_bit(tmp_path, options):
     same(packed, found)
     assert found.blob.data_ptr() % 64 == 0
     assert (tmp_path / "f").stat().st_size == HEADER_BYTES + payload_bytes(packed)
+
+
+@pytest.mark.parametrize("rank", [1, 8, 33])
+def test_a_copy_in_its_own_memory_is_the_same_adapter(rank):
+    """SPEC 4.101, 4.106"""
+    packed = load_adapter("a", seed=3, rank=rank)
+    copy = in_own_memory(packed)
+    same(packed, copy)
+    assert copy.blob.data_ptr() % 4096 == 0 and copy.blob.data_ptr() != packed.blob.data_ptr()
+    packed.blob.zero_()
+    assert copy.blob.any()
 
 
 def test_every_field_of_a_packed_adapter_is_in_the_file():
