@@ -17,6 +17,7 @@ import structlog
 import torch
 from aiohttp import web
 
+from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.bundle import BundleSource
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.ingest import Caps
@@ -31,7 +32,7 @@ from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import SchedulerLimits
-from inference_worker.engine.weights import read_weights
+from inference_worker.engine.weights import WEIGHTS_FILE, read_weights
 from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
 from inference_worker.server import Fences, Services, create_app
@@ -118,14 +119,17 @@ def build(
     limits = limits_of(config, weights.shape.positions)
     prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
     metrics = Metrics()
-    source = BundleSource(blobs.get, weights.shape, traced.fingerprint, Caps())
-    disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, traced.fingerprint, metrics)
+    rows = BaseRows(config.base / WEIGHTS_FILE)
+    source = BundleSource(blobs.get, weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
+    # Files of another base or of another pool are of no use here.
+    made_for = f"{traced.fingerprint} {config.adapter_dtype}"
+    disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics)
     loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(
         token=token,
         base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
-        profile_id=profile_id(kernel, limits.prefill_tokens),
+        profile_id=profile_id(kernel, limits.prefill_tokens, config.adapter_dtype),
         prompts=prompts,
         loader=loader,
         engine=Engine(

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.ingest import Caps, check_names, ingest
 from inference_worker.adapters.packing import PackedAdapter, pack
+from inference_worker.adapters.quantised import PoolDtype, for_pool
 from inference_worker.adapters.refusals import BundleMalformed, OverCap
 from inference_worker.adapters.shape import BaseShape
 from inference_worker.blobs.abort import Abort
@@ -41,6 +43,8 @@ class BundleSource:
     shape: BaseShape
     fingerprint: str
     caps: Caps
+    base: BaseRows | None = None
+    pool: PoolDtype = "float32"
 
     def load(self, cid: str, abort: Abort) -> PackedAdapter:
         """Fetch, check and pack one adapter. Raises AdapterRefused for its bytes, WorkerError for the way."""
@@ -51,7 +55,8 @@ class BundleSource:
             if len(data) != file.size:
                 raise BundleMalformed(f"{file.name} has {len(data)} bytes, listed {file.size}")
             files[file.name] = data
-        return pack(cid, ingest(files, self.shape, self.fingerprint, self.caps), self.shape)
+        checked = ingest(files, self.shape, self.fingerprint, self.caps, self.base)
+        return for_pool(pack(cid, checked, self.shape), self.shape, self.pool)
 
 
 def parse_listing(raw: bytes, caps: Caps) -> tuple[BundleFile, ...]:

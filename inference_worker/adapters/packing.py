@@ -1,13 +1,13 @@
 """Packs a checked adapter into one flat fp32 blob, so that placing it anywhere is a single copy.
 
 Modules that share an input share one `down` matrix. Ranks are padded with zeros to a bucket and the scale
-is folded into `up`. Two adapters of equal `Layout` have equal offsets, so the engine can batch them without
-looking inside.
+is folded into `up`. The gains of a DoRA adapter follow after all matrices, one where a module has none. Two
+adapters of equal `Layout` have equal offsets, so the engine can batch them without looking inside.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -15,44 +15,50 @@ import torch
 from inference_worker.adapters.ingest import CheckedAdapter, LoraPair
 from inference_worker.adapters.shape import GROUPS, BaseShape
 
-RANK_BUCKETS = (8, 16, 32, 64)
+RANK_BUCKETS = (8, 16, 32, 64, 128)
 # Offsets are multiples of 16 floats: vector kernels may choose another path, and other bits, off a 64-byte
 # line.
 _ALIGN = 16
-FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
 class GroupSlice:
     """Where one module group of one layer lies in the blob: offsets in floats; `outs` are output widths in
-    order."""
+    order; `gain` is None without DoRA."""
 
     down: int
     inputs: int
     ups: tuple[int, ...]
     outs: tuple[int, ...]
+    gain: int | None = None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The form of a blob: padded rank and the module groups (indexes of GROUPS) that it holds."""
+    """The form of a blob: padded rank, the module groups (indexes of GROUPS) that it holds, and whether gains
+    follow."""
 
     rank: int
     groups: tuple[int, ...]
+    dora: bool = False
 
 
 @dataclass(frozen=True)
 class PackedAdapter:
-    """An adapter ready to serve; `blob` is one-dimensional fp32 and read-only by convention."""
+    """An adapter ready to serve, read-only by convention. `blob` is one-dimensional: fp32 and all of it, or
+    int8 and the matrices alone, with the fp32 scales of their rows, (layers, rows of a layer), and the gains,
+    if any, beside it."""
 
     cid: str
     layout: Layout
     blob: torch.Tensor
+    scales: torch.Tensor | None = None
+    gains: torch.Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Exact size in memory."""
-        return self.blob.numel() * FLOAT_BYTES
+        return sum(t.nbytes for t in (self.blob, self.scales, self.gains) if t is not None)
 
 
 @lru_cache(maxsize=256)
@@ -62,44 +68,101 @@ def slices_of(layout: Layout, shape: BaseShape) -> tuple[tuple[tuple[GroupSlice 
     for _ in range(shape.layers):
         row: list[GroupSlice | None] = []
         for group, modules in enumerate(GROUPS):
-            if group not in layout.groups:
-                row.append(None)
-                continue
-            inputs = shape.dims(modules[0])[0]
-            outs = tuple(shape.dims(m)[1] for m in modules)
-            down, position = position, _aligned(position + len(modules) * layout.rank * inputs)
-            ups = []
-            for out in outs:
-                ups.append(position)
-                position = _aligned(position + layout.rank * out)
-            row.append(GroupSlice(down, inputs, tuple(ups), outs))
+            slot = _group_slice(position, modules, layout.rank, shape) if group in layout.groups else None
+            row.append(slot)
+            position = _aligned(slot.ups[-1] + layout.rank * slot.outs[-1]) if slot else position
         layers.append(tuple(row))
-    return tuple(layers), position
+    if not layout.dora:
+        return tuple(layers), position
+    return _with_gains(layers, position)
+
+
+def _group_slice(start: int, modules: tuple[str, ...], rank: int, shape: BaseShape) -> GroupSlice:
+    inputs = shape.dims(modules[0])[0]
+    outs = tuple(shape.dims(m)[1] for m in modules)
+    position = _aligned(start + len(modules) * rank * inputs)
+    ups = []
+    for out in outs:
+        ups.append(position)
+        position = _aligned(position + rank * out)
+    return GroupSlice(start, inputs, tuple(ups), outs)
+
+
+def _with_gains(
+    layers: list[tuple[GroupSlice | None, ...]], position: int
+) -> tuple[tuple[tuple[GroupSlice | None, ...], ...], int]:
+    gained = []
+    for slots in layers:
+        row: list[GroupSlice | None] = []
+        for slot in slots:
+            row.append(replace(slot, gain=position) if slot else None)
+            position = _aligned(position + sum(slot.outs)) if slot else position
+        gained.append(tuple(row))
+    return tuple(gained), position
 
 
 def _aligned(floats: int) -> int:
     return -(-floats // _ALIGN) * _ALIGN
 
 
+def bucket_of(rank: int) -> int:
+    """The smallest bucket that holds a rank."""
+    return next(bucket for bucket in RANK_BUCKETS if bucket >= rank)
+
+
 def layout_of(adapter: CheckedAdapter) -> Layout:
     """The smallest rank bucket and the groups that hold all of the adapter's pairs."""
-    rank = max(pair.down.shape[0] for pair in adapter.pairs.values())
-    bucket = next(b for b in RANK_BUCKETS if b >= rank)
+    rank = bucket_of(max(pair.down.shape[0] for pair in adapter.pairs.values()))
     modules = {module for _, module in adapter.pairs}
-    return Layout(bucket, tuple(i for i, names in enumerate(GROUPS) if modules & set(names)))
+    groups = tuple(i for i, names in enumerate(GROUPS) if modules & set(names))
+    return Layout(rank, groups, any(pair.gain is not None for pair in adapter.pairs.values()))
 
 
 def pack(cid: str, adapter: CheckedAdapter, shape: BaseShape) -> PackedAdapter:
-    """Copy the pairs into one zero-initialised blob; absent modules stay zero."""
+    """Copy the pairs into one blob; the matrices of absent modules are zero, their gains one."""
     layout = layout_of(adapter)
     layers, floats = slices_of(layout, shape)
     blob = torch.zeros(floats, dtype=torch.float32)
+    if layout.dora:
+        blob[gains_start(layout, shape) :] = 1.0
     for (layer, module), pair in adapter.pairs.items():
         group = next(i for i, names in enumerate(GROUPS) if module in names)
         slot = layers[layer][group]
         assert slot is not None, (layer, module)
         _place(blob, slot, GROUPS[group].index(module), layout.rank, pair)
     return PackedAdapter(cid, layout, blob)
+
+
+@dataclass(frozen=True)
+class GroupOverLayers:
+    """One module group's matrices in all layers: `down` (layers, modules, rank, inputs), `ups` by module
+    (layers, rank, outputs)."""
+
+    down: torch.Tensor
+    ups: tuple[torch.Tensor, ...]
+
+
+def matrices_by_group(blob: torch.Tensor, layout: Layout, shape: BaseShape) -> dict[int, GroupOverLayers]:
+    """Views into a blob, or into its matrices alone, by index of GROUPS; no copy."""
+    # Every layer has the same offsets from its own start.
+    by_layer = blob[: gains_start(layout, shape)].view(shape.layers, -1)
+    found = {}
+    for group, slot in enumerate(slices_of(layout, shape)[0][0]):
+        if slot is None:
+            continue
+        modules = len(slot.outs)
+        down = by_layer[:, slot.down : slot.down + modules * layout.rank * slot.inputs]
+        ups = tuple(
+            by_layer[:, up : up + layout.rank * out].view(-1, layout.rank, out)
+            for up, out in zip(slot.ups, slot.outs, strict=True)
+        )
+        found[group] = GroupOverLayers(down.view(-1, modules, layout.rank, slot.inputs), ups)
+    return found
+
+
+def gains_start(layout: Layout, shape: BaseShape) -> int:
+    """Where the matrices of a blob end and its gains, if any, begin."""
+    return slices_of(replace(layout, dora=False), shape)[1]
 
 
 def _place(blob: torch.Tensor, slot: GroupSlice, member: int, rank: int, pair: LoraPair) -> None:
@@ -109,3 +172,6 @@ def _place(blob: torch.Tensor, slot: GroupSlice, member: int, rank: int, pair: L
     up = (pair.up * pair.scale).t().contiguous()
     start = slot.ups[member]
     blob[start : start + up.numel()].copy_(up.reshape(-1))
+    if pair.gain is not None and slot.gain is not None:
+        start = slot.gain + sum(slot.outs[:member])
+        blob[start : start + slot.outs[member]].copy_(pair.gain)

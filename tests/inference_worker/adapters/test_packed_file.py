@@ -161,3 +161,16 @@ def test_a_trusted_mark_spares_the_hash_of_the_payload_and_of_nothing_else(tmp_p
         mark = mark_of(descriptor)
     with pytest.raises(PackedFileBad):
         read(path, trusted=mark)
+
+
+@pytest.mark.parametrize("dora", [False, True])
+@pytest.mark.parametrize("pool", ["float32", "int8"])
+def test_every_form_of_a_packed_adapter_comes_back(tmp_path, pool, dora):
+    """SPEC 4.101"""
+    layout = Layout(8, (0, 3), dora)
+    blob = torch.arange(-64, 64).to(getattr(torch, pool))
+    beside = (torch.rand(3, 7), torch.rand(11)) if pool == "int8" else (None, None)
+    packed = PackedAdapter("a", layout, blob, beside[0], beside[1] if dora else None)
+    write(tmp_path / "f", packed)
+    same(packed, read(tmp_path / "f"))
+    same(packed, in_own_memory(packed))
