@@ -287,11 +287,14 @@ class AdapterLoader:
     def _leave(self, flight: _Flight) -> list[Future[PackedAdapter]]:
         if self._flights.get(flight.cid) is flight:
             del self._flights[flight.cid]
-        return [waiter for waiter in flight.waiters if waiter.set_running_or_notify_cancel()]
+        # Emptied, for each waiter knows its flight: a cycle would keep the adapter long after its eviction.
+        waiters, flight.waiters = flight.waiters, []
+        return [waiter for waiter in waiters if waiter.set_running_or_notify_cancel()]
 
     def _give_up_if_unwanted(self, flight: _Flight, _: Future[PackedAdapter] | None = None) -> None:
         with self._lock:
-            unwanted = flight.fetching and all(waiter.cancelled() for waiter in flight.waiters)
+            left = [waiter for waiter in flight.waiters if not waiter.cancelled()]
+            unwanted = flight.fetching and bool(flight.waiters) and not left
             if unwanted and self._flights.get(flight.cid) is flight:
                 # Whoever asks from now on starts anew.
                 del self._flights[flight.cid]

@@ -1,6 +1,8 @@
 """The loader: the nearest tier that has it, one load for many callers, patience for what is absent."""
 
+import gc
 import threading
+import weakref
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 import pytest
@@ -309,3 +311,21 @@ def test_request_of_a_resident_adapter_is_done_at_once(shelf, cids, tmp_path):
     loader.acquire(cids[0])
     found = loader.request(cids[0])
     assert isinstance(found, Future) and found.done() and found.result().cid == cids[0]
+
+
+@pytest.mark.parametrize("from_disk", [False, True])
+def test_an_evicted_adapter_is_freed_at_once(shelf, cids, tmp_path, from_disk):
+    """SPEC 4.106: not only when the garbage collector finds it."""
+    loader = make_loader(shelf.fetch, tmp_path)
+    if from_disk:
+        make_loader(shelf.fetch, tmp_path).acquire(cids[0])
+        loader = make_loader(shelf.fetch, tmp_path)
+    gc.disable()
+    try:
+        freed = weakref.ref(loader.acquire(cids[0]))
+        loader.release(cids[0])
+        assert freed() is not None
+        loader.evict(cids[0], "host")
+        assert freed() is None
+    finally:
+        gc.enable()
