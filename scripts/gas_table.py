@@ -101,8 +101,8 @@ def page(gas: dict[str, int]) -> str:
         lines.append(f"| {name} | {amount:,} | {f'{bound:,}' if bound else ''} |")
     lines += [
         "",
-        "A proof counts with its slash and the voided statement, by a prover who sealed it. Three have a bound",
-        "of their own above the aim of 250,000; docs/adr/0010 says what keeps them there.",
+        "A proof counts with its slash and the voided statement, by a prover who sealed it. Three have a",
+        "bound of their own above the aim of 250,000; docs/adr/0010 says what keeps them there.",
     ]
     return "\n".join(lines) + "\n"
 
