@@ -6,7 +6,7 @@ safetensors parser sees a file only after `protocol.tensor_file` has accepted it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from safetensors.torch import load as load_safetensors
 from inference_worker.adapters.lora_config import LoraConfig, parse_config
 from inference_worker.adapters.refusals import (
     BundleMalformed,
+    ConfigMalformed,
     FileMissing,
     FileNotAllowed,
     NotFinite,
@@ -86,24 +87,26 @@ def ingest(files: Mapping[str, bytes], shape: BaseShape, fingerprint: str, caps:
     _check_sizes(files, caps)
     _check_base(files[MANIFEST_FILE], fingerprint, caps)
     config = parse_config(files[CONFIG_FILE], shape.layers, caps.rank)
-    expected = _expected_shapes(config, shape)
-    if len(expected) > 2 * caps.modules:
-        raise OverCap("modules", len(expected) // 2, caps.modules)
-    _check_tensors(_entries(files[WEIGHTS_FILE], caps), expected)
-    tensors = {name: t.to(torch.float32) for name, t in load_safetensors(files[WEIGHTS_FILE]).items()}
+    targets = _targets(config, shape, caps)
+    _check_tensors(_entries(files[WEIGHTS_FILE], caps), _expected_shapes(config, targets, shape))
+    tensors = _finite_tensors(files[WEIGHTS_FILE])
+    return CheckedAdapter({target: _pair(tensors, config, *target) for target in targets})
+
+
+def _finite_tensors(weights: bytes) -> dict[str, torch.Tensor]:
+    tensors = {name: t.to(torch.float32) for name, t in load_safetensors(weights).items()}
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise NotFinite(name)
-    return CheckedAdapter(
-        {
-            (layer, module): LoraPair(
-                tensors[_name(layer, module, "A")],
-                tensors[_name(layer, module, "B")],
-                config.scale_of(layer, module),
-            )
-            for layer, module in _targets(config, shape)
-        }
-    )
+    return tensors
+
+
+def _pair(tensors: Mapping[str, torch.Tensor], config: LoraConfig, layer: int, module: str) -> LoraPair:
+    up, scale = tensors[_name(layer, module, "B")], config.scale_of(layer, module)
+    # The scale is folded into `up` later; a product beyond fp32 would be infinite then.
+    if not bool(torch.isfinite(up.abs().max() * scale)):
+        raise NotFinite(_name(layer, module, "B"))
+    return LoraPair(tensors[_name(layer, module, "A")], up, scale)
 
 
 def _check_sizes(files: Mapping[str, bytes], caps: Caps) -> None:
@@ -125,20 +128,24 @@ def _check_base(raw: bytes, fingerprint: str, caps: Caps) -> None:
         raise WrongBase(fingerprint, str(actual))
 
 
-def _targets(config: LoraConfig, shape: BaseShape) -> Iterator[tuple[int, str]]:
-    for layer in range(shape.layers):
-        if config.covers(layer):
-            for module in config.modules:
-                yield layer, module
+def _targets(config: LoraConfig, shape: BaseShape, caps: Caps) -> tuple[tuple[int, str], ...]:
+    found = tuple((layer, m) for layer in range(shape.layers) for m in config.modules_of(layer))
+    if not found:
+        raise ConfigMalformed("target_modules", "selects no module in the layers of the base")
+    if len(found) > caps.modules:
+        raise OverCap("modules", len(found), caps.modules)
+    return found
 
 
 def _name(layer: int, module: str, side: str) -> str:
     return f"{_PREFIX}{layer}.{PARENTS[module]}.{module}.lora_{side}.weight"
 
 
-def _expected_shapes(config: LoraConfig, shape: BaseShape) -> dict[str, tuple[int, int]]:
-    expected = {}
-    for layer, module in _targets(config, shape):
+def _expected_shapes(
+    config: LoraConfig, targets: Iterable[tuple[int, str]], shape: BaseShape
+) -> dict[str, tuple[int, ...]]:
+    expected: dict[str, tuple[int, ...]] = {}
+    for layer, module in targets:
         inputs, outputs = shape.dims(module)
         rank = config.rank_of(layer, module)
         expected[_name(layer, module, "A")] = (rank, inputs)
@@ -155,7 +162,7 @@ def _entries(weights: bytes, caps: Caps) -> tuple[TensorEntry, ...]:
         raise TensorFileMalformed(str(error)) from error
 
 
-def _check_tensors(entries: tuple[TensorEntry, ...], expected: Mapping[str, tuple[int, int]]) -> None:
+def _check_tensors(entries: tuple[TensorEntry, ...], expected: Mapping[str, tuple[int, ...]]) -> None:
     found = {tensor.name: tensor.shape for tensor in entries}
     for name in found:
         if name not in expected:

@@ -7,11 +7,11 @@ change the computation are accepted only at the value that does not; anything el
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
+from inference_worker.adapters.module_names import Number, Pattern, known_names, names_of, path_of
 from inference_worker.adapters.refusals import ConfigKeyUnknown, ConfigMalformed, FeatureUnsupported, OverCap
 from inference_worker.adapters.shape import PARENTS
 from protocol.canonical import parse_json
@@ -53,17 +53,12 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
     "megatron_config": (None,),
     "auto_mapping": (None,),
     "loftq_config": (None, {}),
-    "layers_pattern": (None, []),
+    "layers_pattern": (None, [], "layers", ["layers"]),
     "monteclora_config": (None,),
     "velora_config": (None,),
 }
 # Read by PEFT only when the feature that owns it is on.
 _COMPANIONS = {"megatron_core", "qalora_group_size"}
-# PEFT reads pattern keys as regular expressions; only literal dotted names are taken, where both readings
-# agree.
-_PLAIN_NAME = re.compile(r"\^?[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", re.ASCII)
-
-_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -72,25 +67,29 @@ class LoraConfig:
 
     rank: int
     alpha: float
-    modules: tuple[str, ...]
+    targets: frozenset[str]
     layers: tuple[int, ...] | None
-    rank_pattern: tuple[tuple[str, int], ...]
-    alpha_pattern: tuple[tuple[str, float], ...]
+    ranks: Pattern[int]
+    alphas: Pattern[float]
     rslora: bool
 
     def rank_of(self, layer: int, module: str) -> int:
         """Rank of one module after the pattern, first match wins."""
-        return _match(self.rank_pattern, layer, module, self.rank)
+        return self.ranks.value_of(layer, module, self.rank)
 
     def scale_of(self, layer: int, module: str) -> float:
         """alpha / r, or alpha / sqrt(r) with rank-stabilised LoRA."""
         rank = self.rank_of(layer, module)
-        alpha = _match(self.alpha_pattern, layer, module, self.alpha)
+        alpha = self.alphas.value_of(layer, module, self.alpha)
         return alpha / math.sqrt(rank) if self.rslora else alpha / rank
 
-    def covers(self, layer: int) -> bool:
-        """Whether the adapter touches this layer."""
-        return self.layers is None or layer in self.layers
+    def modules_of(self, layer: int) -> Iterator[str]:
+        """The adapted modules of a layer; a module targeted by its whole path is so in any layer."""
+        covered = self.layers is None or layer in self.layers
+        for module in PARENTS:
+            path = path_of(layer, module)
+            if path in self.targets or (covered and not self.targets.isdisjoint(names_of(path))):
+                yield module
 
 
 def parse_config(raw: bytes, layers: int, max_rank: int) -> LoraConfig:
@@ -100,10 +99,10 @@ def parse_config(raw: bytes, layers: int, max_rank: int) -> LoraConfig:
     return LoraConfig(
         rank=_rank("r", data.get("r"), max_rank),
         alpha=_positive("lora_alpha", data.get("lora_alpha")),
-        modules=_modules(data.get("target_modules")),
+        targets=_targets(data.get("target_modules"), known_names(layers)),
         layers=_layers(data.get("layers_to_transform"), layers),
-        rank_pattern=_pattern(data, "rank_pattern", lambda k, v: _rank(k, v, max_rank)),
-        alpha_pattern=_pattern(data, "alpha_pattern", _positive),
+        ranks=_pattern(data, "rank_pattern", known_names(layers), lambda k, v: _rank(k, v, max_rank)),
+        alphas=_pattern(data, "alpha_pattern", known_names(layers), _positive),
         rslora=_flag(data, "use_rslora"),
     )
 
@@ -144,26 +143,29 @@ def _positive(key: str, value: object) -> float:
 
 
 def _flag(data: Mapping[str, Any], key: str) -> bool:
-    value = data.get(key, False)
+    value = data.get(key)
+    if value is None:
+        return False
     if not isinstance(value, bool):
         raise ConfigMalformed(key, f"{value!r} is not a boolean")
     return value
 
 
-def _modules(value: object) -> tuple[str, ...]:
+def _targets(value: object, known: frozenset[str]) -> frozenset[str]:
     # A string would be a regular expression to PEFT; only the list form is taken.
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
         raise ConfigMalformed("target_modules", "must be a non-empty list of names")
     for name in value:
-        if name not in PARENTS:
+        if name not in known:
             raise FeatureUnsupported("target_modules", name)
     if len(set(value)) != len(value):
         raise ConfigMalformed("target_modules", "names a module twice")
-    return tuple(sorted(value))
+    return frozenset(value)
 
 
 def _layers(value: object, count: int) -> tuple[int, ...] | None:
-    if value is None:
+    # PEFT takes an empty list for "all layers".
+    if value is None or value == []:
         return None
     listed = [value] if type(value) is int else value
     if not isinstance(listed, list) or not all(type(v) is int and 0 <= v < count for v in listed):
@@ -172,20 +174,12 @@ def _layers(value: object, count: int) -> tuple[int, ...] | None:
 
 
 def _pattern(
-    data: Mapping[str, Any], key: str, check: Callable[[str, object], _Number]
-) -> tuple[tuple[str, _Number], ...]:
+    data: Mapping[str, Any], key: str, known: frozenset[str], check: Callable[[str, object], Number]
+) -> Pattern[Number]:
     value = data.get(key) or {}
     if not isinstance(value, dict):
         raise ConfigMalformed(key, "is not an object")
     for name in value:
-        if not _PLAIN_NAME.fullmatch(name):
+        if name.removeprefix("^") not in known:
             raise FeatureUnsupported(key, name)
-    return tuple((name, check(key, v)) for name, v in value.items())
-
-
-def _match(pattern: tuple[tuple[str, _Number], ...], layer: int, module: str, default: _Number) -> _Number:
-    path = f"model.layers.{layer}.{PARENTS[module]}.{module}"
-    for name, value in pattern:
-        if path == name.removeprefix("^") or (name[0] != "^" and path.endswith("." + name)):
-            return value
-    return default
+    return Pattern({name: (place, check(key, v)) for place, (name, v) in enumerate(value.items())})

@@ -1,5 +1,6 @@
 """Ingestion: each way of being wrong has its own refusal, and no file of an adapter is ever executed."""
 
+import json
 import pickle
 
 import pytest
@@ -93,6 +94,40 @@ def test_bad_tensors_are_refused_each_by_its_type(name):
     change, refusal = BAD_TENSORS[name]
     with pytest.raises(refusal):
         check(with_tensors(change))
+
+
+def test_a_scale_that_leaves_fp32_is_refused():
+    """SPEC 4.5: each number is finite, their product would not be."""
+    tensors = random_pairs(1, 8)
+    tensors[B0][0, 0] = 3e38
+    with pytest.raises(refusals.NotFinite):
+        check(files(tensors, config_dict(rank=8, alpha=16)))
+
+
+def test_an_adapter_of_nothing_is_refused():
+    """SPEC 4.5"""
+    config = config_dict(target_modules=["1.mlp.up_proj"], layers_to_transform=[0])
+    with pytest.raises(refusals.ConfigMalformed):
+        check(files({}, config))
+
+
+@pytest.mark.parametrize("claimed", [2**62, 2**64 - 1, 64 * 1024 * 1024])
+def test_a_header_that_claims_to_be_huge_is_refused_by_its_claim(claimed):
+    """SPEC 4.6"""
+    named = adapter_files()
+    named["adapter_model.safetensors"] = (
+        claimed.to_bytes(8, "little") + named["adapter_model.safetensors"][8:]
+    )
+    with pytest.raises(refusals.OverCap):
+        check(named)
+
+
+def test_a_tensor_that_claims_to_be_huge_is_refused_by_its_claim():
+    """SPEC 4.4"""
+    header = json.dumps({A0: {"dtype": "F32", "shape": [2**31, 2**31], "data_offsets": [0, 2**64]}}).encode()
+    weights = len(header).to_bytes(8, "little") + header
+    with pytest.raises(refusals.TensorFileMalformed):
+        check({**adapter_files(), "adapter_model.safetensors": weights})
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "manifest.json"])

@@ -4,10 +4,13 @@ import json
 
 import pytest
 from peft import LoraConfig as PeftConfig
+from peft.tuners.tuners_utils import check_target_module_exists
 from peft.utils.other import get_pattern_key
 
 from inference_worker.adapters.lora_config import parse_config
+from inference_worker.adapters.module_names import known_names
 from inference_worker.adapters.refusals import ConfigKeyUnknown, ConfigMalformed, FeatureUnsupported, OverCap
+from inference_worker.adapters.shape import PARENTS
 from tests.inference_worker.adapters.peft_folders import config_dict
 
 
@@ -21,7 +24,7 @@ def test_every_key_that_peft_writes_is_known(tmp_path):
         tmp_path
     )
     config = parse_config((tmp_path / "adapter_config.json").read_bytes(), layers=3, max_rank=64)
-    assert (config.rank, config.modules) == (4, ("q_proj", "v_proj"))
+    assert (config.rank, config.targets) == (4, {"q_proj", "v_proj"})
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,10 @@ def test_every_key_that_peft_writes_is_known(tmp_path):
         {"target_modules": ["q_proj", "embed_tokens"]},
         {"rank_pattern": {"(a+)+b": 4}},
         {"alpha_pattern": {".*": 4}},
+        {"alpha_pattern": {"q.proj": 4}},
+        {"rank_pattern": {"layers.3.mlp.up_proj": 4}},
+        {"target_modules": ["mlp.q_proj"]},
+        {"target_modules": ["model.layers.3.self_attn.q_proj"]},
     ],
 )
 def test_features_that_change_the_computation_are_refused(change):
@@ -102,16 +109,60 @@ def test_ranks_above_the_cap_are_refused(change):
         parse(config_dict(**change))
 
 
+PATHS = [
+    (layer, module, f"model.layers.{layer}.{PARENTS[module]}.{module}")
+    for layer in range(3)
+    for module in PARENTS
+]
+
+
 @pytest.mark.parametrize("rslora", [False, True])
 def test_patterns_resolve_like_peft(rslora):
-    """SPEC 4.15"""
-    rank_pattern = {"layers.1.self_attn.q_proj": 4, "q_proj": 16, "^model.layers.2.mlp.up_proj": 3}
-    alpha_pattern = {"up_proj": 5, "model.layers.0.self_attn.v_proj": 7.5}
+    """SPEC 4.15: the first entry that matches counts, however specific the later ones are."""
+    rank_pattern = {
+        "layers.1.self_attn.q_proj": 4,
+        "1.mlp.down_proj": 2,
+        "q_proj": 16,
+        "model.layers.2.self_attn.q_proj": 7,
+        "^model.layers.2.mlp.up_proj": 3,
+        "^q_proj": 5,
+        "mlp.up_proj": 6,
+    }
+    alpha_pattern = {"up_proj": 5, "model.layers.0.self_attn.v_proj": 7.5, "self_attn.v_proj": 0.3}
     config = parse(config_dict(rank_pattern=rank_pattern, alpha_pattern=alpha_pattern, use_rslora=rslora))
-    for layer in range(3):
-        for module, parent in (("q_proj", "self_attn"), ("v_proj", "self_attn"), ("up_proj", "mlp")):
+    for layer, module, path in PATHS:
+        rank = rank_pattern.get(get_pattern_key(rank_pattern, path), 8)
+        alpha = alpha_pattern.get(get_pattern_key(alpha_pattern, path), 16)
+        assert config.rank_of(layer, module) == rank
+        assert config.scale_of(layer, module) == (alpha / rank**0.5 if rslora else alpha / rank)
+
+
+@pytest.mark.parametrize("name", sorted(known_names(12)))
+def test_a_known_name_means_the_same_to_peft_as_to_us(name):
+    """SPEC 4.15: PEFT reads a name as a regular expression, whose dots match any character."""
+    config = parse_config(json.dumps(config_dict(rank_pattern={name: 3})).encode(), layers=12, max_rank=64)
+    for layer in range(12):
+        for module, parent in PARENTS.items():
             path = f"model.layers.{layer}.{parent}.{module}"
-            rank = rank_pattern.get(get_pattern_key(rank_pattern, path), 8)
-            alpha = alpha_pattern.get(get_pattern_key(alpha_pattern, path), 16)
-            assert config.rank_of(layer, module) == rank
-            assert config.scale_of(layer, module) == (alpha / rank**0.5 if rslora else alpha / rank)
+            assert (config.rank_of(layer, module) == 3) == (get_pattern_key([name], path) == name)
+
+
+@pytest.mark.parametrize(
+    ("targets", "layers"),
+    [
+        (["q_proj", "v_proj"], None),
+        (["q_proj", "down_proj"], [0, 2]),
+        (["o_proj"], 1),
+        (["up_proj"], []),
+        (["1.self_attn.k_proj", "mlp.gate_proj"], None),
+        (["layers.2.self_attn.k_proj", "down_proj"], [0, 2]),
+        (["model.layers.1.self_attn.q_proj", "v_proj"], [0]),
+    ],
+)
+def test_targets_select_the_modules_that_peft_selects(targets, layers):
+    """SPEC 4.15: also a whole path in a layer that layers_to_transform leaves out."""
+    config = parse(config_dict(target_modules=targets, layers_to_transform=layers))
+    reference = PeftConfig(target_modules=targets, layers_to_transform=layers)
+    for layer, module, path in PATHS:
+        selected = module in config.modules_of(layer)
+        assert selected == bool(check_target_module_exists(reference, path))
