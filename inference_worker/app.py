@@ -18,6 +18,7 @@ import structlog
 import torch
 from aiohttp import web
 
+from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.load import load_base
@@ -29,7 +30,7 @@ from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import SchedulerLimits
-from inference_worker.engine.weights import read_weights
+from inference_worker.engine.weights import WEIGHTS_FILE, read_weights
 from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
 from inference_worker.server import Fences, Services, create_app
@@ -112,7 +113,14 @@ def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing:
     weights = read_weights(config.base, linear)
     limits = limits_of(config, weights.shape.positions)
     prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
-    loader = AdapterLoader(blobs.get, weights.shape, traced.fingerprint, config.adapter_bytes, time.monotonic)
+    loader = AdapterLoader(
+        blobs.get,
+        weights.shape,
+        traced.fingerprint,
+        config.adapter_bytes,
+        time.monotonic,
+        base=BaseRows(config.base / WEIGHTS_FILE),
+    )
     metrics = Metrics()
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(

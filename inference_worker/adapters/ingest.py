@@ -7,15 +7,18 @@ safetensors parser sees a file only after `protocol.tensor_file` has accepted it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from safetensors.torch import load as load_safetensors
 
+from inference_worker.adapters.base_rows import BaseRows
+from inference_worker.adapters.dora import Target, gains_of
 from inference_worker.adapters.lora_config import LoraConfig, parse_config
 from inference_worker.adapters.refusals import (
     BundleMalformed,
     ConfigMalformed,
+    FeatureUnsupported,
     FileMissing,
     FileNotAllowed,
     NotFinite,
@@ -53,18 +56,19 @@ class Caps:
 @dataclass(frozen=True)
 class LoraPair:
     """One adapted module, fp32: `down` is (rank, inputs), `up` is (outputs, rank), `scale` multiplies the
-    product."""
+    product. `gain`, (outputs,), multiplies the sum of base and product; None is one."""
 
     down: torch.Tensor
     up: torch.Tensor
     scale: float
+    gain: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
 class CheckedAdapter:
     """The pairs of an adapter by (layer, module name)."""
 
-    pairs: Mapping[tuple[int, str], LoraPair]
+    pairs: Mapping[Target, LoraPair]
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -78,19 +82,25 @@ def check_names(names: Iterable[str]) -> None:
             raise FileMissing(name)
 
 
-def ingest(files: Mapping[str, bytes], shape: BaseShape, fingerprint: str, caps: Caps) -> CheckedAdapter:
+def ingest(
+    files: Mapping[str, bytes], shape: BaseShape, fingerprint: str, caps: Caps, base: BaseRows | None = None
+) -> CheckedAdapter:
     """Check an adapter's files against the base `fingerprint` and return its tensors.
 
-    Raises a subclass of AdapterRefused for the first rule broken.
+    DoRA needs the `base` itself and is refused without it. Raises a subclass of AdapterRefused for the first
+    rule broken.
     """
     check_names(list(files))
     _check_sizes(files, caps)
     _check_base(files[MANIFEST_FILE], fingerprint, caps)
     config = parse_config(files[CONFIG_FILE], shape.layers, caps.rank)
+    if config.dora and base is None:
+        raise FeatureUnsupported("use_dora", True)
     targets = _targets(config, shape, caps)
     _check_tensors(_entries(files[WEIGHTS_FILE], caps), _expected_shapes(config, targets, shape))
     tensors = _finite_tensors(files[WEIGHTS_FILE])
-    return CheckedAdapter({target: _pair(tensors, config, *target) for target in targets})
+    pairs = {target: _pair(tensors, config, *target) for target in targets}
+    return CheckedAdapter(_with_gains(pairs, tensors, base) if config.dora and base else pairs)
 
 
 def _finite_tensors(weights: bytes) -> dict[str, torch.Tensor]:
@@ -107,6 +117,17 @@ def _pair(tensors: Mapping[str, torch.Tensor], config: LoraConfig, layer: int, m
     if not bool(torch.isfinite(up.abs().max() * scale)):
         raise NotFinite(_name(layer, module, "B"))
     return LoraPair(tensors[_name(layer, module, "A")], up, scale)
+
+
+def _with_gains(
+    pairs: Mapping[Target, LoraPair], tensors: Mapping[str, torch.Tensor], base: BaseRows
+) -> dict[Target, LoraPair]:
+    magnitudes = {target: tensors[_magnitude_name(*target)] for target in pairs}
+    gains = gains_of(base, {t: (pair.down, pair.up * pair.scale) for t, pair in pairs.items()}, magnitudes)
+    for target, gain in gains.items():
+        if not bool(torch.isfinite(gain).all()):
+            raise NotFinite(_magnitude_name(*target))
+    return {target: replace(pair, gain=gains[target]) for target, pair in pairs.items()}
 
 
 def _check_sizes(files: Mapping[str, bytes], caps: Caps) -> None:
@@ -128,7 +149,7 @@ def _check_base(raw: bytes, fingerprint: str, caps: Caps) -> None:
         raise WrongBase(fingerprint, str(actual))
 
 
-def _targets(config: LoraConfig, shape: BaseShape, caps: Caps) -> tuple[tuple[int, str], ...]:
+def _targets(config: LoraConfig, shape: BaseShape, caps: Caps) -> tuple[Target, ...]:
     found = tuple((layer, m) for layer in range(shape.layers) for m in config.modules_of(layer))
     if not found:
         raise ConfigMalformed("target_modules", "selects no module in the layers of the base")
@@ -141,8 +162,12 @@ def _name(layer: int, module: str, side: str) -> str:
     return f"{_PREFIX}{layer}.{PARENTS[module]}.{module}.lora_{side}.weight"
 
 
+def _magnitude_name(layer: int, module: str) -> str:
+    return f"{_PREFIX}{layer}.{PARENTS[module]}.{module}.lora_magnitude_vector"
+
+
 def _expected_shapes(
-    config: LoraConfig, targets: Iterable[tuple[int, str]], shape: BaseShape
+    config: LoraConfig, targets: Iterable[Target], shape: BaseShape
 ) -> dict[str, tuple[int, ...]]:
     expected: dict[str, tuple[int, ...]] = {}
     for layer, module in targets:
@@ -150,12 +175,14 @@ def _expected_shapes(
         rank = config.rank_of(layer, module)
         expected[_name(layer, module, "A")] = (rank, inputs)
         expected[_name(layer, module, "B")] = (outputs, rank)
+        if config.dora:
+            expected[_magnitude_name(layer, module)] = (outputs,)
     return expected
 
 
 def _entries(weights: bytes, caps: Caps) -> tuple[TensorEntry, ...]:
     try:
-        return read_tensor_file(weights, caps.header_bytes, 2 * caps.modules)
+        return read_tensor_file(weights, caps.header_bytes, 3 * caps.modules)
     except TensorFileOverCap as error:
         raise OverCap(f"safetensors {error.what}", error.actual, error.cap) from error
     except TensorFileError as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.ingest import Caps, check_names, ingest
 from inference_worker.adapters.packing import PackedAdapter, pack
 from inference_worker.adapters.refusals import AdapterRefused, BundleMalformed, OverCap
@@ -67,8 +68,9 @@ class AdapterLoader:
         clock: Callable[[], float],
         caps: Caps | None = None,
         failure_ttl_seconds: float = 5.0,
+        base: BaseRows | None = None,
     ) -> None:
-        self._fetch, self._shape, self._fingerprint = fetch, shape, fingerprint
+        self._fetch, self._shape, self._fingerprint, self._base = fetch, shape, fingerprint, base
         self._caps, self._clock, self._ttl = caps or Caps(), clock, failure_ttl_seconds
         self._lock = threading.Lock()
         self._residency = Residency(budget_bytes)
@@ -175,7 +177,8 @@ class AdapterLoader:
             if len(data) != file.size:
                 raise BundleMalformed(f"{file.name} has {len(data)} bytes, listed {file.size}")
             files[file.name] = data
-        return pack(cid, ingest(files, self._shape, self._fingerprint, self._caps), self._shape)
+        checked = ingest(files, self._shape, self._fingerprint, self._caps, self._base)
+        return pack(cid, checked, self._shape)
 
 
 def parse_listing(raw: bytes, caps: Caps) -> tuple[BundleFile, ...]:

@@ -22,7 +22,7 @@ MAX_CONFIG_DEPTH = 8
 
 _USED = {
     "peft_type", "r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora",
-    "layers_to_transform",
+    "layers_to_transform", "use_dora",
 }  # fmt: skip
 # Training-time or descriptive only: the forward pass does not read them.
 _INERT = {
@@ -38,7 +38,6 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
     "kasa_config": (None,),
     "bias": ("none", None),
     "lora_bias": (False, None),
-    "use_dora": (False, None),
     "use_qalora": (False, None),
     "fan_in_fan_out": (False, None),
     "modules_to_save": (None, []),
@@ -72,6 +71,7 @@ class LoraConfig:
     ranks: Pattern[int]
     alphas: Pattern[float]
     rslora: bool
+    dora: bool
 
     def rank_of(self, layer: int, module: str) -> int:
         """Rank of one module after the pattern, first match wins."""
@@ -104,6 +104,7 @@ def parse_config(raw: bytes, layers: int, max_rank: int) -> LoraConfig:
         ranks=_pattern(data, "rank_pattern", known_names(layers), lambda k, v: _rank(k, v, max_rank)),
         alphas=_pattern(data, "alpha_pattern", known_names(layers), _positive),
         rslora=_flag(data, "use_rslora"),
+        dora=_flag(data, "use_dora"),
     )
 
 

@@ -44,6 +44,15 @@ class Pattern(Generic[Number]):
 
     def value_of(self, layer: int, module: str, default: Number) -> Number:
         """The value of the first entry of the config that names this module."""
-        path = path_of(layer, module)
-        found = [self.entries[name] for name in (f"^{path}", *names_of(path)) if name in self.entries]
-        return min(found)[1] if found else default
+        first: tuple[int, Number] | None = None
+        for name in spellings(layer, module):
+            entry = self.entries.get(name)
+            if entry is not None and (first is None or entry < first):
+                first = entry
+        return default if first is None else first[1]
+
+
+def spellings(layer: int, module: str) -> tuple[str, ...]:
+    """Every way in which a pattern can name this module."""
+    path = path_of(layer, module)
+    return (f"^{path}", *names_of(path))

@@ -1,13 +1,13 @@
 """Packs a checked adapter into one flat fp32 blob, so that placing it anywhere is a single copy.
 
 Modules that share an input share one `down` matrix. Ranks are padded with zeros to a bucket and the scale
-is folded into `up`. Two adapters of equal `Layout` have equal offsets, so the engine can batch them without
-looking inside.
+is folded into `up`. The gains of a DoRA adapter follow after all matrices, one where a module has none. Two
+adapters of equal `Layout` have equal offsets, so the engine can batch them without looking inside.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -25,20 +25,23 @@ FLOAT_BYTES = 4
 @dataclass(frozen=True)
 class GroupSlice:
     """Where one module group of one layer lies in the blob: offsets in floats; `outs` are output widths in
-    order."""
+    order; `gain` is None without DoRA."""
 
     down: int
     inputs: int
     ups: tuple[int, ...]
     outs: tuple[int, ...]
+    gain: int | None = None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The form of a blob: padded rank and the module groups (indexes of GROUPS) that it holds."""
+    """The form of a blob: padded rank, the module groups (indexes of GROUPS) that it holds, and whether gains
+    follow."""
 
     rank: int
     groups: tuple[int, ...]
+    dora: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,19 +65,37 @@ def slices_of(layout: Layout, shape: BaseShape) -> tuple[tuple[tuple[GroupSlice 
     for _ in range(shape.layers):
         row: list[GroupSlice | None] = []
         for group, modules in enumerate(GROUPS):
-            if group not in layout.groups:
-                row.append(None)
-                continue
-            inputs = shape.dims(modules[0])[0]
-            outs = tuple(shape.dims(m)[1] for m in modules)
-            down, position = position, _aligned(position + len(modules) * layout.rank * inputs)
-            ups = []
-            for out in outs:
-                ups.append(position)
-                position = _aligned(position + layout.rank * out)
-            row.append(GroupSlice(down, inputs, tuple(ups), outs))
+            slot = _group_slice(position, modules, layout.rank, shape) if group in layout.groups else None
+            row.append(slot)
+            position = _aligned(slot.ups[-1] + layout.rank * slot.outs[-1]) if slot else position
         layers.append(tuple(row))
-    return tuple(layers), position
+    if not layout.dora:
+        return tuple(layers), position
+    return _with_gains(layers, position)
+
+
+def _group_slice(start: int, modules: tuple[str, ...], rank: int, shape: BaseShape) -> GroupSlice:
+    inputs = shape.dims(modules[0])[0]
+    outs = tuple(shape.dims(m)[1] for m in modules)
+    position = _aligned(start + len(modules) * rank * inputs)
+    ups = []
+    for out in outs:
+        ups.append(position)
+        position = _aligned(position + rank * out)
+    return GroupSlice(start, inputs, tuple(ups), outs)
+
+
+def _with_gains(
+    layers: list[tuple[GroupSlice | None, ...]], position: int
+) -> tuple[tuple[tuple[GroupSlice | None, ...], ...], int]:
+    gained = []
+    for slots in layers:
+        row: list[GroupSlice | None] = []
+        for slot in slots:
+            row.append(replace(slot, gain=position) if slot else None)
+            position = _aligned(position + sum(slot.outs)) if slot else position
+        gained.append(tuple(row))
+    return tuple(gained), position
 
 
 def _aligned(floats: int) -> int:
@@ -86,20 +107,28 @@ def layout_of(adapter: CheckedAdapter) -> Layout:
     rank = max(pair.down.shape[0] for pair in adapter.pairs.values())
     bucket = next(b for b in RANK_BUCKETS if b >= rank)
     modules = {module for _, module in adapter.pairs}
-    return Layout(bucket, tuple(i for i, names in enumerate(GROUPS) if modules & set(names)))
+    groups = tuple(i for i, names in enumerate(GROUPS) if modules & set(names))
+    return Layout(bucket, groups, any(pair.gain is not None for pair in adapter.pairs.values()))
 
 
 def pack(cid: str, adapter: CheckedAdapter, shape: BaseShape) -> PackedAdapter:
-    """Copy the pairs into one zero-initialised blob; absent modules stay zero."""
+    """Copy the pairs into one blob; the matrices of absent modules are zero, their gains one."""
     layout = layout_of(adapter)
     layers, floats = slices_of(layout, shape)
     blob = torch.zeros(floats, dtype=torch.float32)
+    if layout.dora:
+        blob[gains_start(layout, shape) :] = 1.0
     for (layer, module), pair in adapter.pairs.items():
         group = next(i for i, names in enumerate(GROUPS) if module in names)
         slot = layers[layer][group]
         assert slot is not None, (layer, module)
         _place(blob, slot, GROUPS[group].index(module), layout.rank, pair)
     return PackedAdapter(cid, layout, blob)
+
+
+def gains_start(layout: Layout, shape: BaseShape) -> int:
+    """Where the matrices of a blob end and its gains, if any, begin."""
+    return slices_of(replace(layout, dora=False), shape)[1]
 
 
 def _place(blob: torch.Tensor, slot: GroupSlice, member: int, rank: int, pair: LoraPair) -> None:
@@ -109,3 +138,6 @@ def _place(blob: torch.Tensor, slot: GroupSlice, member: int, rank: int, pair: L
     up = (pair.up * pair.scale).t().contiguous()
     start = slot.ups[member]
     blob[start : start + up.numel()].copy_(up.reshape(-1))
+    if pair.gain is not None and slot.gain is not None:
+        start = slot.gain + sum(slot.outs[:member])
+        blob[start : start + slot.outs[member]].copy_(pair.gain)

@@ -9,7 +9,7 @@ matrix-vector product
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,12 +25,13 @@ SHARE_FROM_ROWS = 8
 @dataclass(frozen=True)
 class GroupMatrices:
     """Matrices of one layer and module group for a run of n rows: down (n, inputs, members*rank), ups (n,
-    rank, out)."""
+    rank, out), gain (n, sum of outs) or None."""
 
     down: torch.Tensor
     ups: tuple[torch.Tensor, ...]
     outs: tuple[int, ...]
     rank: int
+    gain: torch.Tensor | None
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class LoraPlan:
     runs: tuple[Run, ...]
 
     def add(self, layer: int, group: int, rows: torch.Tensor, products: torch.Tensor) -> None:
-        """Add each row's low-rank product to `products` in place; both are (rows, width)."""
+        """Turn each row's base product into its adapter's, in place; both are (rows, width)."""
         for run in self.runs:
             matrices = run.matrices[layer][group]
             if matrices is not None:
@@ -65,6 +66,30 @@ def _add_run(rows: torch.Tensor, products: torch.Tensor, matrices: GroupMatrices
         part = inner[..., member * matrices.rank : (member + 1) * matrices.rank]
         products[:, column : column + out] += torch.bmm(part, up).squeeze(1)
         column += out
+    if matrices.gain is not None:
+        products *= matrices.gain
+
+
+def adapt_sequence(
+    adapter: PackedAdapter, shape: BaseShape
+) -> Callable[[int, int, torch.Tensor, torch.Tensor], None]:
+    """The same adapter for every row of a prefill: ordinary matrix products, for its rows are one
+    sequence. Takes (layer, group, rows, products) as `LoraPlan.add` does."""
+    matrices = matrices_over(adapter.blob.unsqueeze(0), adapter.layout, shape)
+
+    def adapt(layer: int, group: int, rows: torch.Tensor, products: torch.Tensor) -> None:
+        found = matrices[layer][group]
+        if found is None:
+            return
+        inner, column = rows @ found.down[0], 0
+        for member, (up, out) in enumerate(zip(found.ups, found.outs, strict=True)):
+            part = inner[:, member * found.rank : (member + 1) * found.rank]
+            products[:, column : column + out] += part @ up[0]
+            column += out
+        if found.gain is not None:
+            products *= found.gain
+
+    return adapt
 
 
 def matrices_over(
@@ -86,7 +111,8 @@ def matrices_over(
                 blobs[:, up : up + layout.rank * out].view(n, layout.rank, out)
                 for up, out in zip(slot.ups, slot.outs, strict=True)
             )
-            row.append(GroupMatrices(down.transpose(1, 2), ups, slot.outs, layout.rank))
+            gain = None if slot.gain is None else blobs[:, slot.gain : slot.gain + sum(slot.outs)]
+            row.append(GroupMatrices(down.transpose(1, 2), ups, slot.outs, layout.rank, gain))
         result.append(tuple(row))
     return tuple(result)
 

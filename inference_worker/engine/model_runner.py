@@ -16,7 +16,7 @@ from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.shape import BaseShape
 from inference_worker.engine.kv_cache import KvCache
 from inference_worker.engine.linear import Linear
-from inference_worker.engine.lora_batch import LoraBatcher, matrices_over
+from inference_worker.engine.lora_batch import LoraBatcher, adapt_sequence
 from inference_worker.engine.weights import BaseWeights
 
 QKV, OUTPUT, GATE_UP, DOWN = range(4)
@@ -59,7 +59,7 @@ class ModelRunner:
             keys, values = cache.write(layer, k, v)
             return self._attend_piece(q, keys, values)
 
-        adapt = _adapt_all(adapter, self.shape) if adapter else None
+        adapt = adapt_sequence(adapter, self.shape) if adapter else None
         hidden = self._layers(torch.tensor(list(tokens)), positions, attend, adapt)
         cache.advance(len(tokens))
         return self._logits(hidden[-1:])[0]
@@ -141,24 +141,6 @@ def _adapted(
         return out
 
     return product
-
-
-def _adapt_all(adapter: PackedAdapter, shape: BaseShape) -> _Adapt:
-    """The same adapter for every row of a prefill: ordinary matrix products, for its rows are one
-    sequence."""
-    matrices = matrices_over(adapter.blob.unsqueeze(0), adapter.layout, shape)
-
-    def adapt(layer: int, group: int, rows: torch.Tensor, products: torch.Tensor) -> None:
-        found = matrices[layer][group]
-        if found is None:
-            return
-        inner, column = rows @ found.down[0], 0
-        for member, (up, out) in enumerate(zip(found.ups, found.outs, strict=True)):
-            part = inner[:, member * found.rank : (member + 1) * found.rank]
-            products[:, column : column + out] += part @ up[0]
-            column += out
-
-    return adapt
 
 
 def _rotary_tables(shape: BaseShape) -> tuple[torch.Tensor, torch.Tensor]:

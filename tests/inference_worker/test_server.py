@@ -216,7 +216,7 @@ BAD_BUNDLES = {
         **adapter_files(),
         "adapter_model.safetensors": adapter_files()["adapter_model.safetensors"][:-10],
     },
-    "adapter_feature_unsupported": adapter_files(use_dora=True),
+    "adapter_feature_unsupported": adapter_files(lora_bias=True),
 }
 
 

@@ -30,13 +30,11 @@ def test_every_key_that_peft_writes_is_known(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"use_dora": True},
         {"bias": "all"},
         {"bias": "lora_only"},
         {"lora_bias": True},
         {"modules_to_save": ["lm_head"]},
         {"fan_in_fan_out": True},
-        {"use_dora": 1},
         {"layer_replication": [[0, 2]]},
         {"init_lora_weights": "pissa"},
         {"init_lora_weights": "loftq"},
@@ -85,6 +83,7 @@ def test_unknown_keys_are_refused(key):
         {"layers_to_transform": [3]},
         {"layers_to_transform": "0"},
         {"use_rslora": "yes"},
+        {"use_dora": 1},
         {"rank_pattern": [4]},
         {"rank_pattern": {"q_proj": 0}},
     ],

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.weights import read_weights
@@ -23,6 +24,11 @@ def base_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def weights(base_folder):
     return read_weights(base_folder, choose_linear()[1])
+
+
+@pytest.fixture(scope="session")
+def base_rows(base_folder):
+    return BaseRows(base_folder / "model.safetensors")
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from inference_worker.engine.model_runner import DecodeRow
 from tests.inference_worker.adapters.peft_folders import FINGERPRINT, adapter_files, shape
 
 
-def load_adapter(name, named=None, **options):
-    return pack(name, ingest(named or adapter_files(**options), shape(), FINGERPRINT, Caps()), shape())
+def load_adapter(name, named=None, base=None, **options):
+    checked = ingest(named or adapter_files(**options), shape(), FINGERPRINT, Caps(), base)
+    return pack(name, checked, shape())
 
 
 PROMPTS = [[65 + i, 66, 67 + (i * i) % 50, *range(70, 70 + 3 * i)] for i in range(8)]

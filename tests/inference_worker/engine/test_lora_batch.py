@@ -1,0 +1,91 @@
+"""Adapters of every kind against PEFT, and in one batch against themselves alone."""
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import LlamaForCausalLM
+
+from inference_worker.engine.linear import packing_works
+from tests.inference_worker.adapters.peft_saved import saved_by_peft
+from tests.inference_worker.engine.decoding import PROMPTS, greedy, load_adapter
+
+STEPS = 16
+TOLERANCE = 5e-4
+KINDS = {
+    "rank 2": {"rank": 2},
+    "rank 3, alpha 7": {"rank": 3, "alpha": 7},
+    "rank 4, rank-stabilised, alpha 0.9": {"rank": 4, "alpha": 0.9, "use_rslora": True},
+    "one layer": {"layers_to_transform": 1, "modules": ("q_proj", "down_proj")},
+    "dotted targets": {"modules": ("0.self_attn.v_proj", "layers.2.mlp.up_proj", "o_proj")},
+    "patterns": {
+        "rank_pattern": {"1.mlp.up_proj": 3, "up_proj": 16, "k_proj": 5},
+        "alpha_pattern": {"model.layers.0.mlp.gate_proj": 3.3, "^model.layers.1.self_attn.q_proj": 1},
+    },
+    "dora": {"use_dora": True},
+    "dora, rank 5, alpha 7": {"rank": 5, "alpha": 7, "use_dora": True},
+    "dora, attention": {"rank": 3, "modules": ("q_proj", "v_proj"), "use_dora": True},
+    "dora, one mlp": {"modules": ("up_proj",), "layers_to_transform": [0, 2], "use_dora": True},
+    "dora, rank-stabilised, pattern": {"use_dora": True, "use_rslora": True, "rank_pattern": {"q_proj": 2}},
+}
+
+
+@pytest.fixture(scope="module")
+def folders(base_folder, tmp_path_factory):
+    return {name: tmp_path_factory.mktemp("adapter") for name in KINDS}
+
+
+@pytest.fixture(scope="module")
+def kinds(base_folder, base_rows, folders):
+    """One adapter of each kind, saved by PEFT and loaded by our ingestion."""
+    return {
+        name: load_adapter(name, saved_by_peft(base_folder, folders[name], seed, **options), base_rows)
+        for seed, (name, options) in enumerate(KINDS.items())
+    }
+
+
+@pytest.fixture
+def alone(runner, kinds):
+    """What each kind, or the base under None, gives with the batch to itself."""
+
+    def decode(index, name):
+        return greedy(runner, [(PROMPTS[index], kinds[name] if name else None)], STEPS)[0]
+
+    return decode
+
+
+def assert_same(actual, expected):
+    assert actual.argmax(-1).tolist() == expected.argmax(-1).tolist()
+    if packing_works():
+        assert torch.equal(actual, expected)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_kind_equals_peft(alone, base_folder, folders, name):
+    """SPEC 4.12, 4.15, 4.90"""
+    logits = alone(3, name)
+    tokens = [int(row.argmax()) for row in logits]
+    model = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(base_folder), folders[name]).eval()
+    with torch.no_grad():
+        reference = model(torch.tensor([[*PROMPTS[3], *tokens[:-1]]])).logits[0, len(PROMPTS[3]) - 1 :]
+    assert (logits - reference).abs().max() <= TOLERANCE
+    assert tokens == reference.argmax(-1).tolist()
+    assert (logits[0] - alone(3, None)[0]).abs().max() > 0.05
+
+
+NAMES = list(KINDS)
+MIXES = [
+    [*NAMES, None],
+    [None, *reversed(NAMES)],
+    ["dora", None, "rank 2", "dora"],
+    ["dora, attention", "dora, one mlp", None],
+    # Enough rows of one adapter to be read in place.
+    [None, *["dora"] * 9, "one layer"],
+]
+
+
+@pytest.mark.parametrize("mix", MIXES, ids=range(len(MIXES)))
+def test_kinds_mixed_in_a_batch_equal_each_alone(runner, kinds, alone, mix):
+    """SPEC 4.13, 4.14, 4.90"""
+    batch = [(PROMPTS[i % 8], kinds[name] if name else None) for i, name in enumerate(mix)]
+    for i, (name, together) in enumerate(zip(mix, greedy(runner, batch, STEPS), strict=True)):
+        assert_same(together, alone(i % 8, name))
