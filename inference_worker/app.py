@@ -120,13 +120,14 @@ def build(config: WorkerConfig, quick: Executor, loading: Executor, attributing:
         config.adapter_bytes,
         time.monotonic,
         base=BaseRows(config.base / WEIGHTS_FILE),
+        pool=config.adapter_dtype,
     )
     metrics = Metrics()
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(
         token=token,
         base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
-        profile_id=profile_id(kernel, limits.prefill_tokens),
+        profile_id=profile_id(kernel, limits.prefill_tokens, config.adapter_dtype),
         prompts=prompts,
         loader=loader,
         engine=Engine(

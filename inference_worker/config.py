@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 MIB = 1024 * 1024
 
@@ -22,6 +23,7 @@ class WorkerConfig:
     base: Path
     threads: int = 1
     adapter_bytes: int = 1024 * MIB
+    adapter_dtype: Literal["float32", "int8"] = "float32"
     running: int = 32
     waiting: int = 256
     total_positions: int = 32_768
@@ -44,6 +46,7 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
     parser.add_argument("--base", type=Path, required=True, help="folder of the converted base model")
     parser.add_argument("--threads", type=int, default=default_threads(os.cpu_count()))
     parser.add_argument("--adapter-bytes", type=int, default=WorkerConfig.adapter_bytes)
+    parser.add_argument("--adapter-dtype", choices=("float32", "int8"), default=WorkerConfig.adapter_dtype)
     parser.add_argument("--running", type=int, default=WorkerConfig.running)
     parser.add_argument("--waiting", type=int, default=WorkerConfig.waiting)
     parser.add_argument("--total-positions", type=int, default=WorkerConfig.total_positions)

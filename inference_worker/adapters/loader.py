@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.ingest import Caps, check_names, ingest
 from inference_worker.adapters.packing import PackedAdapter, pack
+from inference_worker.adapters.quantised import PoolDtype, for_pool
 from inference_worker.adapters.refusals import AdapterRefused, BundleMalformed, OverCap
 from inference_worker.adapters.residency import Residency
 from inference_worker.adapters.shape import BaseShape
@@ -69,8 +70,10 @@ class AdapterLoader:
         caps: Caps | None = None,
         failure_ttl_seconds: float = 5.0,
         base: BaseRows | None = None,
+        pool: PoolDtype = "float32",
     ) -> None:
-        self._fetch, self._shape, self._fingerprint, self._base = fetch, shape, fingerprint, base
+        self._fetch, self._shape, self._fingerprint = fetch, shape, fingerprint
+        self._base, self._pool = base, pool
         self._caps, self._clock, self._ttl = caps or Caps(), clock, failure_ttl_seconds
         self._lock = threading.Lock()
         self._residency = Residency(budget_bytes)
@@ -178,7 +181,7 @@ class AdapterLoader:
                 raise BundleMalformed(f"{file.name} has {len(data)} bytes, listed {file.size}")
             files[file.name] = data
         checked = ingest(files, self._shape, self._fingerprint, self._caps, self._base)
-        return pack(cid, checked, self._shape)
+        return for_pool(pack(cid, checked, self._shape), self._shape, self._pool)
 
 
 def parse_listing(raw: bytes, caps: Caps) -> tuple[BundleFile, ...]:

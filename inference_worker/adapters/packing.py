@@ -19,7 +19,6 @@ RANK_BUCKETS = (8, 16, 32, 64)
 # Offsets are multiples of 16 floats: vector kernels may choose another path, and other bits, off a 64-byte
 # line.
 _ALIGN = 16
-FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -46,16 +45,20 @@ class Layout:
 
 @dataclass(frozen=True)
 class PackedAdapter:
-    """An adapter ready to serve; `blob` is one-dimensional fp32 and read-only by convention."""
+    """An adapter ready to serve, read-only by convention. `blob` is one-dimensional: fp32 and all of it, or
+    int8 and the matrices alone, with the fp32 scales of their rows, (layers, rows of a layer), and the gains,
+    if any, beside it."""
 
     cid: str
     layout: Layout
     blob: torch.Tensor
+    scales: torch.Tensor | None = None
+    gains: torch.Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Exact size in memory."""
-        return self.blob.numel() * FLOAT_BYTES
+        return sum(t.nbytes for t in (self.blob, self.scales, self.gains) if t is not None)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from inference_worker.adapters.packing import Layout, PackedAdapter, slices_of
+from inference_worker.adapters.quantised import floats_of, write_floats
 from inference_worker.adapters.shape import BaseShape
 from inference_worker.engine.lanes import assign_lanes, shared_ids
 
@@ -75,7 +76,7 @@ def adapt_sequence(
 ) -> Callable[[int, int, torch.Tensor, torch.Tensor], None]:
     """The same adapter for every row of a prefill: ordinary matrix products, for its rows are one
     sequence. Takes (layer, group, rows, products) as `LoraPlan.add` does."""
-    matrices = matrices_over(adapter.blob.unsqueeze(0), adapter.layout, shape)
+    matrices = matrices_over(floats_of(adapter, shape).unsqueeze(0), adapter.layout, shape)
 
     def adapt(layer: int, group: int, rows: torch.Tensor, products: torch.Tensor) -> None:
         found = matrices[layer][group]
@@ -121,7 +122,7 @@ class _Arena:
     """Lanes of one layout: a (lanes, floats) tensor that grows by doubling, and what each lane holds."""
 
     def __init__(self, layout: Layout, shape: BaseShape) -> None:
-        self._floats = slices_of(layout, shape)[1]
+        self._shape, self._floats = shape, slices_of(layout, shape)[1]
         self._blobs = torch.empty(0, self._floats)
         self._held: list[str | None] = []
 
@@ -131,7 +132,7 @@ class _Arena:
         self._grow(len(adapters))
         by_cid = {a.cid: a for a in adapters}
         for lane, cid in plan.copies:
-            self._blobs[lane].copy_(by_cid[cid].blob)
+            write_floats(by_cid[cid], self._shape, self._blobs[lane])
             self._held[lane] = cid
         return plan.rows, self._blobs[: len(adapters)]
 
@@ -152,6 +153,7 @@ class LoraBatcher:
     def __init__(self, shape: BaseShape, share_from_rows: int = SHARE_FROM_ROWS) -> None:
         self._shape, self._share_from = shape, share_from_rows
         self._arenas: dict[Layout, _Arena] = {}
+        self._shared: dict[str, torch.Tensor] = {}
         self._last: tuple[tuple[str | None, ...], LoraPlan] | None = None
 
     def plan(self, adapters: Sequence[PackedAdapter | None]) -> LoraPlan:
@@ -166,17 +168,21 @@ class LoraBatcher:
     def forget_unused(self) -> None:
         """Drop all lanes; called when the batch is empty, so that memory follows the load."""
         self._arenas.clear()
+        self._shared.clear()
         self._last = None
 
     def _build(self, adapters: Sequence[PackedAdapter | None]) -> LoraPlan:
         order: list[int] = []
         runs: list[Run] = []
         shared = shared_ids([a.cid for a in adapters if a], self._share_from)
+        self._shared = {cid: blob for cid, blob in self._shared.items() if cid in shared}
         for cid in sorted(shared):
             rows = [i for i, a in enumerate(adapters) if a and a.cid == cid]
             adapter = adapters[rows[0]]
             assert adapter is not None
-            blobs = adapter.blob.unsqueeze(0).expand(len(rows), -1)
+            if cid not in self._shared:
+                self._shared[cid] = floats_of(adapter, self._shape)
+            blobs = self._shared[cid].unsqueeze(0).expand(len(rows), -1)
             runs.append(self._run(len(order), blobs, adapter.layout))
             order += rows
         for layout, rows in self._by_layout(adapters, shared).items():

@@ -6,10 +6,11 @@ import hashlib
 
 import torch
 
+from inference_worker.adapters.quantised import PoolDtype
 from protocol.canonical import canonical_json
 
 
-def profile_id(kernel: str, prefill_tokens: int) -> str:
+def profile_id(kernel: str, prefill_tokens: int, adapter_dtype: PoolDtype = "float32") -> str:
     """0x sha256 over everything that can change a logit; call after the thread count is set."""
     described = {
         "torch": torch.__version__,
@@ -18,6 +19,8 @@ def profile_id(kernel: str, prefill_tokens: int) -> str:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "linear": kernel,
         "lora": "row-bmm",
+        "adapter_dtype": adapter_dtype,
+        "dora": "output-gain",
         "attention": "sdpa-per-sequence",
         "prefill_tokens": prefill_tokens,
     }

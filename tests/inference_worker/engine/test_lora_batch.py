@@ -1,11 +1,18 @@
 """Adapters of every kind against PEFT, and in one batch against themselves alone."""
 
+import random
+from dataclasses import replace
+from functools import cache
+
 import pytest
 import torch
 from peft import PeftModel
 from transformers import LlamaForCausalLM
 
+from inference_worker.adapters.quantised import quantise
 from inference_worker.engine.linear import packing_works
+from inference_worker.engine.model_runner import ModelRunner
+from tests.inference_worker.adapters.peft_folders import config_dict, files, random_pairs, shape
 from tests.inference_worker.adapters.peft_saved import saved_by_peft
 from tests.inference_worker.engine.decoding import PROMPTS, greedy, load_adapter
 
@@ -43,12 +50,13 @@ def kinds(base_folder, base_rows, folders):
     }
 
 
-@pytest.fixture
-def alone(runner, kinds):
+@pytest.fixture(scope="module")
+def alone(weights, kinds):
     """What each kind, or the base under None, gives with the batch to itself."""
 
+    @cache
     def decode(index, name):
-        return greedy(runner, [(PROMPTS[index], kinds[name] if name else None)], STEPS)[0]
+        return greedy(ModelRunner(weights), [(PROMPTS[index], kinds[name] if name else None)], STEPS)[0]
 
     return decode
 
@@ -89,3 +97,34 @@ def test_kinds_mixed_in_a_batch_equal_each_alone(runner, kinds, alone, mix):
     batch = [(PROMPTS[i % 8], kinds[name] if name else None) for i, name in enumerate(mix)]
     for i, (name, together) in enumerate(zip(mix, greedy(runner, batch, STEPS), strict=True)):
         assert_same(together, alone(i % 8, name))
+
+
+SMALL = ["dora", "patterns", "rank 2", "dora, attention"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_int8_adapters_in_any_company_equal_themselves_alone(runner, kinds, seed):
+    """SPEC 4.13, 4.14, 4.91: beside base rows, fp32 adapters of the same form, and enough rows to be read in
+    place."""
+    small = {name: replace(quantise(kinds[name], shape()), cid=f"int8 {name}") for name in SMALL}
+    chosen = [*small.values(), *(kinds[name] for name in SMALL), *[small["dora"]] * 8, None, None]
+    random.Random(seed).shuffle(chosen)
+    batch = [(PROMPTS[i % 8], adapter) for i, adapter in enumerate(chosen)]
+    for (prompt, adapter), together in zip(batch, greedy(runner, batch, 6), strict=True):
+        assert_same(together, greedy(runner, [(prompt, adapter)], 6)[0])
+
+
+@pytest.mark.parametrize("rank", [1, 8, 64])
+def test_int8_moves_logits_by_little_of_what_the_adapter_moves_them(runner, rank):
+    """SPEC 4.91: at a strength where the logits follow the weights nearly linearly."""
+    weak = {n: t * 0.1 if ".lora_B." in n else t for n, t in random_pairs(rank, rank).items()}
+    exact = load_adapter("weak", files(weak, config_dict(rank, 2 * rank)))
+    moved = error = 0.0
+    for prompt in PROMPTS:
+        base, right, rounded = (
+            runner.prefill(prompt, runner.new_cache(64), adapter)
+            for adapter in (None, exact, quantise(exact, shape()))
+        )
+        moved += float((right - base).abs().mean())
+        error += float((rounded - right).abs().mean())
+    assert 0 < error <= 0.03 * moved

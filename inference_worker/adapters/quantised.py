@@ -1,0 +1,86 @@
+"""An adapter in a quarter of the memory: each row of each matrix as int8 with one fp32 scale.
+
+Symmetric and rounded to nearest, so zero stays zero. Widening is one product per number: its bits depend on
+nothing else, so an adapter is the same wherever and whenever it is widened. Gains are not rounded, for they
+multiply the base's own product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Literal
+
+import torch
+
+from inference_worker.adapters.packing import Layout, PackedAdapter, gains_start, slices_of
+from inference_worker.adapters.shape import BaseShape
+
+PoolDtype = Literal["float32", "int8"]
+_LARGEST = 127
+
+
+def for_pool(packed: PackedAdapter, shape: BaseShape, dtype: PoolDtype) -> PackedAdapter:
+    """An fp32 adapter as a pool of this dtype holds it."""
+    return quantise(packed, shape) if dtype == "int8" else packed
+
+
+def quantise(packed: PackedAdapter, shape: BaseShape) -> PackedAdapter:
+    """The int8 form of an fp32 adapter."""
+    start = gains_start(packed.layout, shape)
+    matrices, gains = packed.blob[:start], packed.blob[start:]
+    numbers = torch.zeros(start, dtype=torch.int8)
+    scales = torch.zeros(shape.layers, sum(rows for _, rows, _ in _matrices(packed.layout, shape)))
+    targets = _by_rows(numbers, scales, packed.layout, shape)
+    for (source, scale), (target, _) in zip(
+        _by_rows(matrices, scales, packed.layout, shape), targets, strict=True
+    ):
+        scale.copy_(source.abs().amax(dim=2, keepdim=True) / _LARGEST)
+        # A row too small to have a scale becomes zero.
+        target.copy_(torch.where(scale > 0, source / scale, 0.0).round().clamp(-_LARGEST, _LARGEST))
+    return replace(packed, blob=numbers, scales=scales, gains=gains.clone() if packed.layout.dora else None)
+
+
+def floats_of(packed: PackedAdapter, shape: BaseShape) -> torch.Tensor:
+    """The fp32 blob; a new one where the adapter is int8."""
+    if packed.scales is None:
+        return packed.blob
+    floats = torch.empty(slices_of(packed.layout, shape)[1])
+    write_floats(packed, shape, floats)
+    return floats
+
+
+def write_floats(packed: PackedAdapter, shape: BaseShape, out: torch.Tensor) -> None:
+    """Write the fp32 blob into `out`, (floats,)."""
+    count = packed.blob.numel()
+    out[:count].copy_(packed.blob)
+    if packed.scales is None:
+        return
+    for rows, scale in _by_rows(out[:count], packed.scales, packed.layout, shape):
+        rows.mul_(scale)
+    if packed.gains is not None:
+        out[count:].copy_(packed.gains)
+
+
+def _by_rows(
+    matrices: torch.Tensor, scales: torch.Tensor, layout: Layout, shape: BaseShape
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Views of each matrix over all layers, (layers, rows, columns), with its scales, (layers, rows, 1)."""
+    # Every layer of a layout has the same offsets from its own start.
+    by_layer, first = matrices.view(shape.layers, -1), 0
+    for start, rows, columns in _matrices(layout, shape):
+        view = by_layer[:, start : start + rows * columns].view(-1, rows, columns)
+        yield view, scales[:, first : first + rows].unsqueeze(2)
+        first += rows
+
+
+@lru_cache(maxsize=256)
+def _matrices(layout: Layout, shape: BaseShape) -> tuple[tuple[int, int, int], ...]:
+    """(offset, rows, columns) of each matrix of the first layer."""
+    found = []
+    for slot in slices_of(layout, shape)[0][0]:
+        if slot is not None:
+            found.append((slot.down, len(slot.outs) * layout.rank, slot.inputs))
+            found += [(up, layout.rank, out) for up, out in zip(slot.ups, slot.outs, strict=True)]
+    return tuple(found)
