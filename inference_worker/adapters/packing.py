@@ -15,7 +15,7 @@ import torch
 from inference_worker.adapters.ingest import CheckedAdapter, LoraPair
 from inference_worker.adapters.shape import GROUPS, BaseShape
 
-RANK_BUCKETS = (8, 16, 32, 64)
+RANK_BUCKETS = (8, 16, 32, 64, 128)
 # Offsets are multiples of 16 floats: vector kernels may choose another path, and other bits, off a 64-byte
 # line.
 _ALIGN = 16
@@ -105,13 +105,17 @@ def _aligned(floats: int) -> int:
     return -(-floats // _ALIGN) * _ALIGN
 
 
+def bucket_of(rank: int) -> int:
+    """The smallest bucket that holds a rank."""
+    return next(bucket for bucket in RANK_BUCKETS if bucket >= rank)
+
+
 def layout_of(adapter: CheckedAdapter) -> Layout:
     """The smallest rank bucket and the groups that hold all of the adapter's pairs."""
-    rank = max(pair.down.shape[0] for pair in adapter.pairs.values())
-    bucket = next(b for b in RANK_BUCKETS if b >= rank)
+    rank = bucket_of(max(pair.down.shape[0] for pair in adapter.pairs.values()))
     modules = {module for _, module in adapter.pairs}
     groups = tuple(i for i, names in enumerate(GROUPS) if modules & set(names))
-    return Layout(bucket, groups, any(pair.gain is not None for pair in adapter.pairs.values()))
+    return Layout(rank, groups, any(pair.gain is not None for pair in adapter.pairs.values()))
 
 
 def pack(cid: str, adapter: CheckedAdapter, shape: BaseShape) -> PackedAdapter:
@@ -127,6 +131,33 @@ def pack(cid: str, adapter: CheckedAdapter, shape: BaseShape) -> PackedAdapter:
         assert slot is not None, (layer, module)
         _place(blob, slot, GROUPS[group].index(module), layout.rank, pair)
     return PackedAdapter(cid, layout, blob)
+
+
+@dataclass(frozen=True)
+class GroupOverLayers:
+    """One module group's matrices in all layers: `down` (layers, modules, rank, inputs), `ups` by module
+    (layers, rank, outputs)."""
+
+    down: torch.Tensor
+    ups: tuple[torch.Tensor, ...]
+
+
+def matrices_by_group(blob: torch.Tensor, layout: Layout, shape: BaseShape) -> dict[int, GroupOverLayers]:
+    """Views into a blob, or into its matrices alone, by index of GROUPS; no copy."""
+    # Every layer has the same offsets from its own start.
+    by_layer = blob[: gains_start(layout, shape)].view(shape.layers, -1)
+    found = {}
+    for group, slot in enumerate(slices_of(layout, shape)[0][0]):
+        if slot is None:
+            continue
+        modules = len(slot.outs)
+        down = by_layer[:, slot.down : slot.down + modules * layout.rank * slot.inputs]
+        ups = tuple(
+            by_layer[:, up : up + layout.rank * out].view(-1, layout.rank, out)
+            for up, out in zip(slot.ups, slot.outs, strict=True)
+        )
+        found[group] = GroupOverLayers(down.view(-1, modules, layout.rank, slot.inputs), ups)
+    return found
 
 
 def gains_start(layout: Layout, shape: BaseShape) -> int:

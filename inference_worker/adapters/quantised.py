@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from typing import Literal
 
 import torch
 
-from inference_worker.adapters.packing import Layout, PackedAdapter, gains_start, slices_of
-from inference_worker.adapters.shape import BaseShape
+from inference_worker.adapters.packing import Layout, PackedAdapter, gains_start, matrices_by_group, slices_of
+from inference_worker.adapters.shape import GROUPS, BaseShape
 
 PoolDtype = Literal["float32", "int8"]
 _LARGEST = 127
@@ -31,7 +30,7 @@ def quantise(packed: PackedAdapter, shape: BaseShape) -> PackedAdapter:
     start = gains_start(packed.layout, shape)
     matrices, gains = packed.blob[:start], packed.blob[start:]
     numbers = torch.zeros(start, dtype=torch.int8)
-    scales = torch.zeros(shape.layers, sum(rows for _, rows, _ in _matrices(packed.layout, shape)))
+    scales = torch.zeros(shape.layers, _scales_per_layer(packed.layout))
     targets = _by_rows(numbers, scales, packed.layout, shape)
     for (source, scale), (target, _) in zip(
         _by_rows(matrices, scales, packed.layout, shape), targets, strict=True
@@ -67,20 +66,12 @@ def _by_rows(
     matrices: torch.Tensor, scales: torch.Tensor, layout: Layout, shape: BaseShape
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Views of each matrix over all layers, (layers, rows, columns), with its scales, (layers, rows, 1)."""
-    # Every layer of a layout has the same offsets from its own start.
-    by_layer, first = matrices.view(shape.layers, -1), 0
-    for start, rows, columns in _matrices(layout, shape):
-        view = by_layer[:, start : start + rows * columns].view(-1, rows, columns)
-        yield view, scales[:, first : first + rows].unsqueeze(2)
-        first += rows
+    first = 0
+    for group in matrices_by_group(matrices, layout, shape).values():
+        for matrix in (*group.down.unbind(1), *group.ups):
+            yield matrix, scales[:, first : first + layout.rank].unsqueeze(2)
+            first += layout.rank
 
 
-@lru_cache(maxsize=256)
-def _matrices(layout: Layout, shape: BaseShape) -> tuple[tuple[int, int, int], ...]:
-    """(offset, rows, columns) of each matrix of the first layer."""
-    found = []
-    for slot in slices_of(layout, shape)[0][0]:
-        if slot is not None:
-            found.append((slot.down, len(slot.outs) * layout.rank, slot.inputs))
-            found += [(up, layout.rank, out) for up, out in zip(slot.ups, slot.outs, strict=True)]
-    return tuple(found)
+def _scales_per_layer(layout: Layout) -> int:
+    return 2 * layout.rank * sum(len(GROUPS[group]) for group in layout.groups)

@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import LlamaForCausalLM
 
+from inference_worker.adapters.ensemble import combine
 from inference_worker.adapters.quantised import quantise
 from inference_worker.engine.linear import packing_works
 from inference_worker.engine.model_runner import ModelRunner
@@ -67,16 +68,21 @@ def assert_same(actual, expected):
         assert torch.equal(actual, expected)
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_each_kind_equals_peft(alone, base_folder, folders, name):
-    """SPEC 4.12, 4.15, 4.90"""
-    logits = alone(3, name)
+def assert_like_peft(logits, model):
+    """`logits` are those of prompt 3 and its greedy continuation."""
     tokens = [int(row.argmax()) for row in logits]
-    model = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(base_folder), folders[name]).eval()
     with torch.no_grad():
         reference = model(torch.tensor([[*PROMPTS[3], *tokens[:-1]]])).logits[0, len(PROMPTS[3]) - 1 :]
     assert (logits - reference).abs().max() <= TOLERANCE
     assert tokens == reference.argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_kind_equals_peft(alone, base_folder, folders, name):
+    """SPEC 4.12, 4.15, 4.90"""
+    logits = alone(3, name)
+    model = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(base_folder), folders[name])
+    assert_like_peft(logits, model.eval())
     assert (logits[0] - alone(3, None)[0]).abs().max() > 0.05
 
 
@@ -128,3 +134,33 @@ def test_int8_moves_logits_by_little_of_what_the_adapter_moves_them(runner, rank
         moved += float((right - base).abs().mean())
         error += float((rounded - right).abs().mean())
     assert 0 < error <= 0.03 * moved
+
+
+PARTS = {"rank 2": 0.3, "rank 3, alpha 7": 0.25, "one layer": 0.45}
+
+
+def test_ensemble_equals_peft_concatenation(runner, kinds, base_folder, folders, tmp_path):
+    """SPEC 4.92"""
+    mixed = combine([(kinds[name], round(weight * 1_000_000)) for name, weight in PARTS.items()], shape())
+    first, *others = PARTS
+    model = PeftModel.from_pretrained(
+        LlamaForCausalLM.from_pretrained(base_folder), folders[first], adapter_name="0"
+    )
+    for place, name in enumerate(others, start=1):
+        model.load_adapter(folders[name], adapter_name=str(place))
+    model.add_weighted_adapter(["0", "1", "2"], list(PARTS.values()), "mixed", combination_type="cat")
+    model.set_adapter("mixed")
+    (logits,) = greedy(runner, [(PROMPTS[3], mixed)], STEPS)
+    assert_like_peft(logits, model.eval())
+
+
+def test_ensembles_in_a_batch_with_their_members_equal_themselves_alone(runner, kinds, alone):
+    """SPEC 4.13, 4.14, 4.92"""
+    mixed = combine([(kinds["rank 2"], 400_000), (kinds["patterns"], 600_000)], shape())
+    chosen = [mixed, kinds["rank 2"], None, mixed, kinds["patterns"], kinds["dora"]]
+    together = greedy(runner, [(PROMPTS[i], adapter) for i, adapter in enumerate(chosen)], STEPS)
+    for i, adapter in enumerate(chosen):
+        if adapter is mixed:
+            assert_same(together[i], greedy(runner, [(PROMPTS[i], mixed)], STEPS)[0])
+        else:
+            assert_same(together[i], alone(i, adapter.cid if adapter else None))
