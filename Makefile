@@ -36,11 +36,11 @@ test-full: ## the fast tier and the long tests
 contracts: setup ## the contract tests through `brownie test`, on anvil
 	@$(PY) scripts/brownie_run.py test tests/contracts -m 'not slow' --ignore=tests/contracts/test_brownie.py -W ignore
 
-contracts-proofs: setup ## share arithmetic, proven by halmos for all small values
+contracts-proofs: setup ## laws of locks, proven by halmos for every state and time
 	@scripts/setup.sh audit
 	@$(PY) scripts/forge_run.py build --quiet
 	@PATH="$(CURDIR)/node_modules/@foundry-rs/forge-linux-amd64/bin:$$PATH" HOME="$(CURDIR)/.home" SOLC_JS="$(CURDIR)/node_modules/solc" \
-		.tools/audit/bin/halmos --match-contract ShareMathTest --forge-build-out build/forge --solver-timeout-assertion 0
+		.tools/audit/bin/halmos --match-contract StakeLocksTest --forge-build-out build/forge --solver z3 --solver-timeout-assertion 900000
 
 contracts-audit: setup ## slither's findings and forge's invariants
 	@scripts/setup.sh audit

@@ -1,8 +1,8 @@
 """Statement and branch coverage of the contracts by their tests, as Brownie's source maps define both.
 
 `python scripts/contract_coverage.py [pytest arguments]` compiles a copy without the IR pipeline (which drops
-inlined functions from the maps), runs tests/contracts on py-evm with that code, and prints a table; below
-95 % of either it exits with 1. docs/CONTRACT_TESTS.md says what is not covered and why.
+inlined functions from the maps), runs the fast tests of tests/contracts on py-evm with that code, and prints
+a table; below 95 % of either it exits with 1. docs/CONTRACT_TESTS.md says what is not covered and why.
 """
 
 import json
@@ -72,6 +72,8 @@ def run_tests(arguments: list[str]) -> int:
     command += [
         "--ignore=tests/contracts/test_brownie.py",
         "--ignore=tests/contracts/test_gas.py",
+        # This build is larger than the one that is deployed.
+        "--deselect=tests/contracts/governance/test_roles.py::test_contracts_stay_within_their_size",
         "-m",
         "not slow",
         *arguments,

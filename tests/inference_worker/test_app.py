@@ -12,11 +12,21 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from inference_worker.adapters.ingest import MANIFEST_FILE
+from inference_worker.adapters.base_rows import BaseRows
+from inference_worker.adapters.ingest import MANIFEST_FILE, Caps, ingest
+from inference_worker.adapters.packing import pack
+from inference_worker.adapters.quantised import quantise
 from inference_worker.app import clear_socket
 from inference_worker.base.fingerprint import write_record
 from inference_worker.config import default_threads, parse_arguments
-from tests.inference_worker.adapters.peft_folders import BlobShelf, adapter_files, manifest, write_base
+from tests.inference_worker.adapters.peft_folders import (
+    BlobShelf,
+    adapter_files,
+    manifest,
+    shape,
+    write_base,
+)
+from tests.inference_worker.adapters.peft_saved import saved_by_peft
 from tests.inference_worker.running_worker import byte_tokenizer, parse_events, request_body
 
 TOKEN = "shared"
@@ -131,6 +141,21 @@ async def test_sigterm_lets_the_running_answer_end(place):
         assert b"event: done" in events
         assert await asyncio.wait_for(process.wait(), START_SECONDS) == 0
     assert not socket.exists()
+
+
+async def test_worker_serves_dora_and_holds_it_as_it_is_told(place, base, tmp_path):
+    """SPEC 4.90, 4.91: the worker hands its base to ingestion, and counts the bytes of the pool's form."""
+    arguments, shelf, socket, fingerprint = place
+    named = saved_by_peft(base[0], tmp_path, use_dora=True) | {MANIFEST_FILE: manifest(fingerprint)}
+    checked = ingest(named, shape(), fingerprint, Caps(), BaseRows(base[0] / "model.safetensors"))
+    small = quantise(pack("cid", checked, shape()), shape())
+    cid = shelf.put_bundle(named)
+    async with worker_process([*arguments, "--adapter-dtype", "int8"]):
+        assert (await answer(socket, adapter_cid=cid))["output_ids"] != (await answer(socket))["output_ids"]
+        async with session(socket) as client, client.get("/adapters") as reply:
+            used = (await reply.json())["used_bytes"]
+    # The account may round each tensor up to a 64-byte line.
+    assert small.nbytes <= used < small.nbytes + 3 * 64
 
 
 def test_arguments_have_safe_defaults():

@@ -149,7 +149,12 @@ CHANGES = st.lists(
 @settings(
     max_examples=12,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    # With so few examples, a handful of overlong drafts of a list would already count as a fault of the test.
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
 def test_the_tree_finds_what_a_list_finds_and_changes_between_periods_only(
     courthouse: World, tree: Contract, first: list[tuple[int, int]], second: list[tuple[int, int]]

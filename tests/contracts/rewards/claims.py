@@ -19,8 +19,16 @@ def claim_of(ledger: Ledger, commitment: Commitment, account: str) -> tuple[str,
 def claim_many(
     ledger: Ledger, commitment: Commitment, accounts: list[str], sender: str = "stranger"
 ) -> Mined:
+    """Sends the batch; what the call would return is what is then claimed."""
     claims = [claim_of(ledger, commitment, account) for account in accounts]
-    return ledger.world.send(ledger.world.distributor.functions.claimMany(claims), sender)
+    call = ledger.world.distributor.functions.claimMany(claims)
+    promised, before = (
+        ledger.world.call(call, sender),
+        ledger.world.distributor.functions.totalClaimed().call(),
+    )
+    mined = ledger.world.send(call, sender)
+    assert ledger.world.distributor.functions.totalClaimed().call() == before + promised
+    return mined
 
 
 def claim_to_stake(ledger: Ledger, commitment: Commitment, account: str, node: str, **changed: Any) -> Mined:
