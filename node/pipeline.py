@@ -246,7 +246,8 @@ class Pipeline:
         """Stream the answer from a worker, and persist it whole before its end is told to anyone."""
         model, order = ServedModel.from_json(job.model_json), Order.from_json(job.order_json)
         tokens: list[Token] = []
-        async with aclosing(self._dispatcher.generate(job.request_id, model, order)) as events:
+        asked = self._dispatcher.generate(job.request_id, job.channel_id, model, order)
+        async with aclosing(asked) as events:
             async for fence, event in events:
                 if isinstance(event, GenerateResult):
                     answer = Answer(tuple(tokens), event)

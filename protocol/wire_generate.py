@@ -31,7 +31,9 @@ Messages = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """One assignment to answer: exactly one of messages, prompt and prompt_ids is set."""
+    """One assignment to answer: exactly one of messages, prompt and prompt_ids is set. `tenant` is whoever it
+    is for: the worker shares itself fairly between tenants, and keeps their prompts apart.
+    """
 
     request_id: str
     fence: int
@@ -44,6 +46,7 @@ class GenerateRequest:
     top_p: float
     seed: int
     stop: tuple[str, ...] = ()
+    tenant: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values; the answer is always streamed."""
@@ -61,6 +64,7 @@ class GenerateRequest:
             "seed": self.seed,
             "stop": list(self.stop),
             "stream": True,
+            "tenant": self.tenant,
         }
 
     @classmethod
@@ -80,6 +84,7 @@ class GenerateRequest:
             top_p=fields.number("top_p", 0.0, 1.0),
             seed=fields.integer("seed", 0, MAX_SEED),
             stop=fields.texts("stop", MAX_STOPS, MAX_STOP_CHARS),
+            tenant=None if fields.absent("tenant") else fields.text("tenant", 128, NAME),
         )
         if not fields.boolean("stream"):
             raise fields.wrong("stream", "answers are always streamed")

@@ -104,10 +104,11 @@ class Dispatcher:
         return len(await member.worker.tokenize(order))
 
     async def generate(
-        self, request_id: bytes, model: ServedModel, order: Order
+        self, request_id: bytes, tenant: bytes, model: ServedModel, order: Order
     ) -> AsyncGenerator[tuple[int, TokenEvent | GenerateResult], None]:
         """Each event of a new assignment with its fencing token; the last one is the result.
 
+        Assignments of one `tenant` share its turn at the worker.
         Raises what the worker raised, and StaleFence as soon as a newer assignment exists.
         """
         member = await self._choose(model)
@@ -124,6 +125,7 @@ class Dispatcher:
             top_p=order.top_p,
             seed=order.seed,
             stop=order.stop,
+            tenant="0x" + tenant.hex(),
         )
         member.in_flight += 1
         try:

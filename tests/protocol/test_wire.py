@@ -18,7 +18,9 @@ CID = cid_of_raw(b"blob").text
 DIGEST = "0x" + "ab" * 32
 
 MESSAGES = {
-    "generate": wire.GenerateRequest("0x01", 1, CID, (("user", "hi"),), None, None, 5, 0.5, 1.0, 7, ("\n",)),
+    "generate": wire.GenerateRequest(
+        "0x01", 1, CID, (("user", "hi"),), None, None, 5, 0.5, 1.0, 7, ("\n",), "0xab"
+    ),
     "generate by ids": wire.GenerateRequest("r", 1, None, None, None, (1, 2), 5, 0.0, 1.0, 0),
     "token": wire.TokenEvent(0, 17, " E11"),
     "done": wire.GenerateResult((1, 2), (3,), "x", "stop", bytes(32)),
@@ -86,7 +88,9 @@ def test_missing_and_mistyped_fields_are_refused_by_name(name):
                 type(message).from_json(rest)
             except WireError:
                 continue
-            assert field in ("adapter_cid", "held_out_cid", "loss", "eta_seconds"), f"{field} may be left out"
+            assert field in ("adapter_cid", "tenant", "held_out_cid", "loss", "eta_seconds"), (
+                f"{field} may be left out"
+            )
 
 
 @named

@@ -32,6 +32,9 @@ GOOD = GenerateRequest("r", 0, None, (("user", "hi"),), None, None, 1, 1.0, 1.0,
         ({"request_id": "a b"}, "request_id"),
         ({"request_id": ""}, "request_id"),
         ({"fence": -1}, "fence"),
+        ({"tenant": ""}, "tenant"),
+        ({"tenant": "a b"}, "tenant"),
+        ({"tenant": "x" * 129}, "tenant"),
     ],
 )
 def test_requests_out_of_bounds_are_refused(changes, field):

@@ -95,9 +95,9 @@ def test_the_choice_is_the_best_of_the_capable_ones(candidates: list[Candidate |
 async def test_a_worker_with_another_base_is_never_asked(jobs: JobStore) -> None:
     """SPEC 4.30"""
     other, right = ScriptedWorker(OTHER_BASE, resident=True), ScriptedWorker(events=(RESULT,))
-    events = [event async for event in Dispatcher([other, right], jobs).generate(b"\1" * 32, MODEL, ORDER)]
-    assert [event for _, event in events] == [RESULT]
-    assert (other.asked, len(right.asked)) == ([], 1)
+    answer = Dispatcher([other, right], jobs).generate(b"\1" * 32, b"\7" * 32, MODEL, ORDER)
+    assert [event async for _, event in answer] == [RESULT]
+    assert (other.asked, [request.tenant for request in right.asked]) == ([], ["0x" + "07" * 32])
     with pytest.raises(NoCapableWorker):
         await Dispatcher([other], jobs).count_tokens(MODEL, ORDER)
 
@@ -108,7 +108,7 @@ async def test_each_assignment_has_a_higher_token(jobs: JobStore) -> None:
     dispatcher = Dispatcher([worker], jobs)
     fences = []
     for _ in range(3):
-        fences += [fence async for fence, _ in dispatcher.generate(b"\1" * 32, MODEL, ORDER)]
+        fences += [fence async for fence, _ in dispatcher.generate(b"\1" * 32, b"\7" * 32, MODEL, ORDER)]
     assert fences == sorted(set(fences))
     assert [request.fence for request in worker.asked] == fences
 
@@ -116,7 +116,7 @@ async def test_each_assignment_has_a_higher_token(jobs: JobStore) -> None:
 async def test_a_result_of_an_older_assignment_is_refused(jobs: JobStore) -> None:
     """SPEC 4.31"""
     worker = ScriptedWorker(events=(TokenEvent(0, 10, "a"), RESULT))
-    late = Dispatcher([worker], jobs).generate(b"\1" * 32, MODEL, ORDER)
+    late = Dispatcher([worker], jobs).generate(b"\1" * 32, b"\7" * 32, MODEL, ORDER)
     fence, _ = await anext(late)
     newer = jobs.next_fence(b"\1" * 32)
     with pytest.raises(StaleFence):
@@ -132,9 +132,9 @@ async def test_a_worker_that_went_away_is_looked_at_again(jobs: JobStore) -> Non
     first, second = ScriptedWorker(events=(WorkerUnreachable("cut"),)), ScriptedWorker(events=(RESULT,))
     dispatcher = Dispatcher([first, second], jobs)
     with pytest.raises(WorkerUnreachable):
-        await anext(dispatcher.generate(b"\1" * 32, MODEL, ORDER))
+        await anext(dispatcher.generate(b"\1" * 32, b"\7" * 32, MODEL, ORDER))
     first.alive = False
-    events = [event async for event in dispatcher.generate(b"\1" * 32, MODEL, ORDER)]
+    events = [event async for event in dispatcher.generate(b"\1" * 32, b"\7" * 32, MODEL, ORDER)]
     assert [event for _, event in events] == [RESULT]
 
 
