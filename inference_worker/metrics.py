@@ -21,6 +21,10 @@ HELP = {
     "adapter_load_failures_total": "Loads that ended in an error, by its code.",
     "adapter_evictions_total": "Adapters removed from a tier to make room, or by hand.",
     "adapter_files_dropped_total": "Packed files removed or not written, by reason.",
+    "preemptions_total": "Sequences that gave their pages back and were run again.",
+    "prefix_lookups_total": "Prompts looked up among the kept ones, by outcome.",
+    "prefix_positions_total": "Prompt tokens not run because their keys and values were kept.",
+    "prefix_evictions_total": "Kept pieces given up for room.",
     "adapter_bytes": "Bytes of resident adapters.",
     "adapter_budget_bytes": "Bytes that resident adapters may take.",
     "adapter_disk_bytes": "Bytes of packed adapters on disk.",
@@ -32,7 +36,8 @@ HELP = {
     "adapters_quarantined": "Adapters that are not served for good.",
     "running": "Sequences in the batch.",
     "waiting": "Sequences in line.",
-    "reserved_positions": "Positions promised to sequences in the batch.",
+    "held_positions": "Positions of the pages that sequences in the batch hold.",
+    "kept_positions": "Positions of prompts kept for reuse.",
 }
 
 

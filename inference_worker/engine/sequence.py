@@ -56,9 +56,12 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Admission:
-    """What the scheduler needs to place a sequence; `reserved` is the most positions it can ever fill."""
+    """What the scheduler needs to place a sequence: `reserved` is the most positions it can ever fill,
+    `adapter_bytes` what its adapter takes beside its row (0 for the base)."""
 
     sequence: int
     tenant: str
     prompt_tokens: int
     reserved: int
+    adapter: str | None = None
+    adapter_bytes: int = 0
