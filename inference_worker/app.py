@@ -129,7 +129,7 @@ def build(
     return Services(
         token=token,
         base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
-        profile_id=profile_id(kernel, limits.prefill_tokens, config.adapter_dtype),
+        profile_id=profile_id(kernel, limits.first_piece, limits.prefill_tokens, config.adapter_dtype),
         prompts=prompts,
         loader=loader,
         engine=Engine(

@@ -242,7 +242,8 @@ async def metrics(request: web.Request) -> web.Response:
         **services.loader.status().gauges(),
         "running": load.running,
         "waiting": load.waiting,
-        "reserved_positions": load.reserved_positions,
+        "held_positions": load.held_positions,
+        "kept_positions": load.kept_positions,
     }
     return web.Response(text=services.metrics.render(gauges))
 
@@ -268,7 +269,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
     prompt = await _in_thread(services.quick, encode, asked.messages, asked.prompt, asked.prompt_ids)
     adapter = await lease(services.loader, asked.adapter_cid) if asked.adapter_cid else None
     params = SamplingParams(asked.max_tokens, asked.temperature, asked.top_p, asked.seed, asked.stop)
-    tenant = asked.adapter_cid or "base"
+    tenant = asked.tenant or asked.adapter_cid or "base"
 
     def release() -> None:
         if adapter is not None:

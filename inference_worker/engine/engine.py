@@ -2,14 +2,15 @@
 messages.
 
 A failure belongs to one row wherever it can: logits that are not finite end that row and quarantine its
-adapter.
+adapter. A sequence that lost its pages is run again from its prompt; its known tokens are fed in place of
+sampled ones, until it is where it was.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,8 +19,11 @@ import torch
 
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
-from inference_worker.engine.kv_cache import KvCache
+from inference_worker.engine.kv_cache import KvCache, KvPiece
 from inference_worker.engine.model_runner import DecodeRow, ModelRunner
+from inference_worker.engine.pages import PAGE_POSITIONS
+from inference_worker.engine.pieces import cuts_within
+from inference_worker.engine.prefix_cache import PrefixCache, PromptPieces, name_pieces
 from inference_worker.engine.sampler import finite_rows, sample
 from inference_worker.engine.scheduler import EngineBusy, PrefillPiece, Scheduler, SchedulerLimits
 from inference_worker.engine.sequence import (
@@ -40,7 +44,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class GenerationJob:
-    """One request. `on_closed` is called exactly once, from the engine's thread, after the last event."""
+    """One request. Requests of one `tenant` share its turn and may reuse each other's prompts.
+
+    `on_closed` is called exactly once, from the engine's thread, after the last event.
+    """
 
     prompt_ids: tuple[int, ...]
     params: SamplingParams
@@ -54,18 +61,26 @@ class GenerationJob:
 class _Live:
     job: GenerationJob
     stream: TextStream
+    pieces: PromptPieces
     cache: KvCache | None = None
     output: list[int] = field(default_factory=list)
+
+    @property
+    def place(self) -> int:
+        """Index of the output token that the next logits choose."""
+        assert self.cache is not None
+        return self.cache.length - len(self.job.prompt_ids)
 
 
 @dataclass(frozen=True)
 class EngineLoad:
-    """How busy the engine is: sequences running and waiting, positions reserved, and whether it takes no
-    more."""
+    """How busy the engine is: sequences running and waiting, positions that the running ones hold and that
+    are kept for reuse, and whether it takes no more."""
 
     running: int
     waiting: int
-    reserved_positions: int
+    held_positions: int
+    kept_positions: int
     closing: bool
 
 
@@ -80,10 +95,12 @@ class Engine:
         limits: SchedulerLimits,
         on_broken: Callable[[str, AdapterRefused], None],
         metrics: Metrics,
+        tenant_weights: Mapping[str, int] | None = None,
     ) -> None:
         self._runner, self._decode, self._end_tokens = runner, decode, end_tokens
         self._on_broken, self._metrics = on_broken, metrics
-        self._scheduler = Scheduler(limits)
+        self._prefixes: PrefixCache[KvPiece] = PrefixCache(limits.total_pages, metrics)
+        self._scheduler = Scheduler(limits, self._prefixes.pool, tenant_weights or {})
         self._live: dict[int, _Live] = {}
         self._wake = threading.Condition()
         self._cancelled: deque[int] = deque()
@@ -132,7 +149,8 @@ class Engine:
         with self._wake:
             s = self._scheduler
             waiting = s.waiting_count + len(self._submitted)
-            return EngineLoad(s.running_count, waiting, s.reserved_positions, self._closing)
+            kept = self._prefixes.pool.kept * PAGE_POSITIONS
+            return EngineLoad(s.running_count, waiting, s.held_positions, kept, self._closing)
 
     def wait(self) -> None:
         """Return when the step loop has ended, whatever ended it."""
@@ -155,13 +173,35 @@ class Engine:
 
     def _steps(self) -> None:
         while self._take_messages():
+            self._admit()
             with self._wake:
                 plan = self._scheduler.plan()
+            for sequence in plan.preempted:
+                self._live[sequence].cache = None
+                self._metrics.count("preemptions_total")
             for piece in plan.prefill:
                 self._guard([piece.sequence], partial(self._prefill, piece))
             decoding = [s for s in plan.decode if s in self._live]
             if decoding:
                 self._guard(decoding, partial(self._decode_step, decoding))
+
+    def _admit(self) -> None:
+        while True:
+            with self._wake:
+                admission = self._scheduler.admit()
+            if admission is None:
+                return
+            self._guard([admission.sequence], partial(self._begin, admission))
+
+    def _begin(self, admission: Admission) -> None:
+        """Give an admitted sequence its memory and what is known of its prompt's keys and values."""
+        live = self._live[admission.sequence]
+        live.cache = self._runner.new_cache(admission.reserved)
+        # The last prompt token is always run: its logits choose the first token of the answer.
+        for piece in self._prefixes.longest(live.pieces, admission.prompt_tokens):
+            live.cache.copy_in(piece)
+        with self._wake:
+            self._scheduler.skip(admission.sequence, live.cache.length)
 
     def _guard(self, sequences: Sequence[int], run: Callable[[], None]) -> None:
         try:
@@ -172,6 +212,11 @@ class Engine:
                 if sequence in self._live:
                     self._end(sequence, Failed("internal_error", f"{type(error).__name__}: {error}"))
 
+    def _pieces_of(self, job: GenerationJob) -> PromptPieces:
+        limits = self._scheduler.limits
+        cuts = cuts_within(len(job.prompt_ids), limits.first_piece, limits.prefill_tokens)
+        return name_pieces(job.adapter.cid if job.adapter else None, job.tenant, job.prompt_ids, cuts)
+
     def _take_messages(self) -> bool:
         with self._wake:
             while not (self._submitted or self._cancelled or self._live or self._closing):
@@ -179,7 +224,9 @@ class Engine:
                 self._wake.wait()
             while self._submitted:
                 sequence, job = self._submitted.popleft()
-                self._live[sequence] = _Live(job, TextStream(self._decode, job.params.stop))
+                self._live[sequence] = _Live(
+                    job, TextStream(self._decode, job.params.stop), self._pieces_of(job)
+                )
                 self._scheduler.submit(_admission(sequence, job))
             cancelled = [s for s in self._cancelled if s in self._live]
             self._cancelled.clear()
@@ -189,12 +236,17 @@ class Engine:
         return running
 
     def _prefill(self, piece: PrefillPiece) -> None:
-        live = self._live[piece.sequence]
-        if live.cache is None:
-            live.cache = self._runner.new_cache(_admission(piece.sequence, live.job).reserved)
+        live = self._live.get(piece.sequence)
+        if live is None:
+            # An earlier piece of the same step failed.
+            return
+        assert live.cache is not None and live.cache.length == piece.start, piece
         tokens = live.job.prompt_ids[piece.start : piece.stop]
         logits = self._runner.prefill(tokens, live.cache, live.job.adapter)
         self._metrics.count("prompt_tokens_total", len(tokens))
+        if self._prefixes.wants(live.pieces, piece.stop):
+            kept = live.cache.copy_out(piece.start, piece.stop)
+            self._prefixes.keep(live.pieces, piece.start, piece.stop, kept)
         if piece.last:
             self._take_token(piece.sequence, logits, finite_rows(logits.unsqueeze(0))[0])
 
@@ -206,14 +258,16 @@ class Engine:
 
     def _row(self, live: _Live) -> DecodeRow:
         assert live.cache is not None
-        return DecodeRow(live.output[-1], live.cache, live.job.adapter)
+        return DecodeRow(live.output[live.place], live.cache, live.job.adapter)
 
     def _take_token(self, sequence: int, logits: torch.Tensor, finite: bool) -> None:
         live = self._live[sequence]
         if not finite:
             self._fail_broken(sequence, live.job.adapter)
             return
-        params, index = live.job.params, len(live.output)
+        params, index = live.job.params, live.place
+        if index < len(live.output):
+            return
         token = sample(logits, params, index)
         live.output.append(token)
         self._metrics.count("output_tokens_total")
@@ -257,5 +311,8 @@ def _outcome(event: Event | None) -> str:
 
 
 def _admission(sequence: int, job: GenerationJob) -> Admission:
-    prompt = len(job.prompt_ids)
-    return Admission(sequence, job.tenant, prompt, prompt + job.params.max_tokens)
+    prompt, adapter = len(job.prompt_ids), job.adapter
+    reserved = prompt + job.params.max_tokens
+    if adapter is None:
+        return Admission(sequence, job.tenant, prompt, reserved)
+    return Admission(sequence, job.tenant, prompt, reserved, adapter.cid, adapter.nbytes)

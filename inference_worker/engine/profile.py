@@ -10,7 +10,9 @@ from inference_worker.adapters.quantised import PoolDtype
 from protocol.canonical import canonical_json
 
 
-def profile_id(kernel: str, prefill_tokens: int, adapter_dtype: PoolDtype = "float32") -> str:
+def profile_id(
+    kernel: str, first_piece: int, prefill_tokens: int, adapter_dtype: PoolDtype = "float32"
+) -> str:
     """0x sha256 over everything that can change a logit; call after the thread count is set."""
     described = {
         "torch": torch.__version__,
@@ -22,6 +24,7 @@ def profile_id(kernel: str, prefill_tokens: int, adapter_dtype: PoolDtype = "flo
         "adapter_dtype": adapter_dtype,
         "dora": "output-gain",
         "attention": "sdpa-per-sequence",
+        "first_piece": first_piece,
         "prefill_tokens": prefill_tokens,
     }
     return "0x" + hashlib.sha256(canonical_json(described)).hexdigest()

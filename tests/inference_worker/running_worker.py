@@ -137,7 +137,7 @@ async def running_worker(weights, folder):
     services = Services(
         TOKEN,
         BaseInfo(FINGERPRINT, "0x" + "cd" * 32, "tiny"),
-        profile_id("test", 256),
+        profile_id("test", 64, 256),
         prompts,
         loader,
         engine,

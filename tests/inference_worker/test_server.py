@@ -251,8 +251,21 @@ async def test_adapter_that_breaks_while_serving_is_422_and_quarantined(worker):
     assert (await worker.generate())[0] == 200
 
 
+async def test_a_tenant_reuses_its_own_prompts_and_no_other(worker):
+    """SPEC 4.124: nor does one without a name find what was kept for a named one."""
+    seen = worker.services.metrics
+    answers = []
+    for number, tenant in enumerate(["0xaa", "0xbb", None, "0xaa"]):
+        status, events = await worker.generate(prompt="a word " * 30, request_id=f"p{number}", tenant=tenant)
+        answers.append((status, events[-1][1]["output_ids"]))
+    assert answers == [answers[0]] * 4 and answers[0][0] == 200
+    assert seen.value("prefix_lookups_total", outcome="miss") == 3
+    assert seen.value("prefix_lookups_total", outcome="hit") == 1
+    assert seen.value("prefix_positions_total") == 128
+
+
 async def test_slow_adapters_hold_up_nothing_else(worker, monkeypatch):
-    """SPEC 4.10"""
+    """SPEC 4.129, 4.10"""
     gate = threading.Event()
     fetch = worker.shelf.fetch
     monkeypatch.setattr(worker.shelf, "fetch", lambda *asked: gate.wait(30) and fetch(*asked))
@@ -300,7 +313,7 @@ async def test_disconnect_frees_the_sequence_and_the_lease(worker):
         await reply.content.readline()
         assert worker.services.engine.load().running == 1
     await eventually(lambda: worker.services.engine.load().running == 0)
-    assert worker.services.engine.load().reserved_positions == 0
+    assert worker.services.engine.load().held_positions == 0
     await eventually(lambda: worker.services.loader.host.residency.leases(cid) == 0)
 
 

@@ -1,47 +1,23 @@
 """The step loop on a real (tiny) model: the same answer in any company, and nothing kept of what has
 ended."""
 
-import threading
+import itertools
 
 import pytest
 import torch
 
-from inference_worker.engine.engine import Engine, GenerationJob
+from inference_worker.engine.engine import Engine
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong, SchedulerLimits
-from inference_worker.engine.sequence import Failed, Finished, SamplingParams, TokenProduced
+from inference_worker.engine.sequence import Failed, Finished, TokenProduced
 from inference_worker.metrics import Metrics
 from tests.inference_worker.adapters.peft_folders import END
 from tests.inference_worker.engine.decoding import PROMPTS, greedy, load_adapter
+from tests.inference_worker.engine.requests import WAIT_SECONDS, decode, submit
 
 LIMITS = SchedulerLimits(
-    running=8, waiting=64, total_positions=4096, sequence_positions=512, prefill_tokens=16
+    running=8, waiting=64, total_positions=4096, sequence_positions=512, prefill_tokens=16, first_piece=8
 )
-WAIT_SECONDS = 30
-
-
-def decode(ids):
-    return bytes(i for i in ids if i < 256).decode("utf-8", errors="replace")
-
-
-class Outcome:
-    """Collects the events of one request and lets a test wait for its end."""
-
-    def __init__(self):
-        self.events, self.closed, self._done = [], 0, threading.Event()
-        self.first = threading.Event()
-
-    def emit(self, event):
-        self.events.append(event)
-        self.first.set()
-
-    def on_closed(self):
-        self.closed += 1
-        self._done.set()
-
-    def wait(self):
-        assert self._done.wait(WAIT_SECONDS)
-        return self.events[-1] if self.events else None
 
 
 @pytest.fixture
@@ -57,14 +33,6 @@ def engine(runner, broken):
     built.start()
     yield built
     built.close(0)
-
-
-def submit(engine, prompt, adapter=None, tenant="t", **params):
-    outcome = Outcome()
-    settings = SamplingParams(**{"max_tokens": 12, **params})
-    job = GenerationJob(tuple(prompt), settings, adapter, tenant, outcome.emit, outcome.on_closed)
-    outcome.sequence = engine.submit(job)
-    return outcome
 
 
 def test_answers_equal_greedy_decoding_whatever_runs_beside(engine, runner, adapters):
@@ -126,7 +94,7 @@ def test_cancelled_requests_free_all_they_held(engine, adapters):
         assert outcome.closed == 1
     load = engine.load()
     assert engine._metrics.value("sequences_total", outcome="cancelled") == 16
-    assert (load.running, load.waiting, load.reserved_positions) == (0, 0, 0)
+    assert (load.running, load.waiting, load.held_positions) == (0, 0, 0)
 
 
 def test_broken_adapter_fails_alone_and_is_reported(engine, broken, runner):
@@ -207,10 +175,11 @@ def test_close_without_patience_tells_the_rest(runner):
 
 def test_profile_changes_with_what_changes_bits():
     """SPEC 4.28"""
-    ids = {profile_id(kernel, size) for kernel in ("a", "b") for size in (16, 32)}
-    assert len(ids) == 4 and profile_id("a", 16) in ids and profile_id("a", 16, "int8") not in ids
+    ids = {profile_id(kernel, *sizes) for kernel in "ab" for sizes in itertools.product((8, 16), (16, 32))}
+    assert len(ids) == 8 and profile_id("a", 8, 16) in ids
+    assert profile_id("a", 8, 16, "int8") not in ids
     torch.set_num_threads(2)
     try:
-        assert profile_id("a", 16) not in ids
+        assert profile_id("a", 8, 16) not in ids
     finally:
         torch.set_num_threads(1)
