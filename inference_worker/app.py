@@ -133,7 +133,13 @@ def build(
         prompts=prompts,
         loader=loader,
         engine=Engine(
-            ModelRunner(weights), prompts.decoder(), end_tokens, limits, loader.quarantine, metrics
+            ModelRunner(weights),
+            prompts.decoder(),
+            end_tokens,
+            limits,
+            loader.quarantine,
+            metrics,
+            dict(config.tenant_weights),
         ),
         attributor=AttributionService(traced, blobs),
         jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file),

@@ -30,6 +30,7 @@ class WorkerConfig:
     total_positions: int = 32_768
     drain_seconds: float = 6.0
     parent: int | None = None
+    tenant_weights: tuple[tuple[str, int], ...] = ()
 
 
 def default_threads(cores: int | None) -> int:
@@ -54,4 +55,17 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
     parser.add_argument("--total-positions", type=int, default=WorkerConfig.total_positions)
     parser.add_argument("--drain-seconds", type=float, default=WorkerConfig.drain_seconds)
     parser.add_argument("--parent", type=int, help="process id to end with")
-    return WorkerConfig(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--tenant-weight", dest="tenant_weights", type=tenant_weight, action="append", metavar="TENANT=N",
+        default=[], help="a tenant's share of the engine, 1 unless given",
+    )  # fmt: skip
+    options = vars(parser.parse_args(arguments))
+    return WorkerConfig(**{**options, "tenant_weights": tuple(options["tenant_weights"])})
+
+
+def tenant_weight(text: str) -> tuple[str, int]:
+    """A tenant and its weight from `TENANT=N`; raises ValueError, which argparse reports."""
+    tenant, _, weight = text.rpartition("=")
+    if not tenant or int(weight) < 1:
+        raise ValueError(f"{text!r} is not TENANT=N with N of at least 1")
+    return tenant, int(weight)

@@ -158,13 +158,29 @@ async def test_worker_serves_dora_and_holds_it_as_it_is_told(place, base, tmp_pa
     assert small.nbytes <= used < small.nbytes + 3 * 64
 
 
+PATHS = ["--socket", "s", "--node-socket", "n", "--token-file", "t", "--data", "d", "--base", "b"]
+
+
 def test_arguments_have_safe_defaults():
     """SPEC 4.27"""
-    paths = ["--socket", "s", "--node-socket", "n", "--token-file", "t", "--data", "d", "--base", "b"]
-    config = parse_arguments(paths)
+    config = parse_arguments(PATHS)
     assert (str(config.socket), str(config.base)) == ("s", "b")
     assert config.threads == default_threads(os.cpu_count())
+    assert config.tenant_weights == ()
     assert [default_threads(n) for n in (None, 1, 2, 16)] == [1, 1, 1, 8]
+
+
+def test_tenant_weights_are_read_from_the_command_line():
+    """SPEC 4.126"""
+    weighted = [*PATHS, "--tenant-weight", "0xab=3", "--tenant-weight", "a=b=2"]
+    assert parse_arguments(weighted).tenant_weights == (("0xab", 3), ("a=b", 2))
+
+
+@pytest.mark.parametrize("text", ["x", "x=", "=1", "x=0", "x=-1", "x=many"])
+def test_a_weight_that_is_none_is_refused(text):
+    """SPEC 4.126"""
+    with pytest.raises(SystemExit):
+        parse_arguments([*PATHS, "--tenant-weight", text])
 
 
 def test_only_a_socket_is_cleared(tmp_path):
