@@ -1,5 +1,6 @@
 """The same laws on the real base, SmolLM2-135M-Instruct, where its converted folder is at hand."""
 
+import itertools
 import os
 import random
 from pathlib import Path
@@ -12,7 +13,8 @@ from inference_worker.adapters.packing import pack
 from inference_worker.adapters.quantised import quantise
 from inference_worker.base.load import load_tokenizer
 from inference_worker.engine.linear import choose_linear, packing_works
-from inference_worker.engine.model_runner import ModelRunner
+from inference_worker.engine.model_runner import DecodeRow, ModelRunner
+from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.text_stream import TextStream
 from inference_worker.engine.weights import read_shape, read_weights
@@ -83,6 +85,37 @@ def test_int8_moves_logits_by_little_of_what_the_adapter_moves_them(real):
     )
     assert (rounded - right).abs().mean() <= 0.025 * (right - base).abs().mean()
     assert rounded.argmax() == right.argmax()
+
+
+def test_reused_and_preempted_equal_the_first_run_at_real_width(real):
+    """SPEC 4.121, 4.122: other capacities, a copied beginning, and decode steps fed with known tokens."""
+    runner, prompts = real
+    adapter = real_adapter("attention", 2, 16, ("q_proj", "v_proj"))
+    prompt = prompts.encode(None, "The list of numbers goes on: " + ", ".join(map(str, range(60))))
+    cuts = cuts_within(len(prompt), 64, 256)
+
+    def answer(capacity, beginning, company):
+        cache = runner.new_cache(capacity)
+        for piece in beginning:
+            cache.copy_in(piece)
+        for start, stop in itertools.pairwise((*(c for c in (0, *cuts) if c >= cache.length), len(prompt))):
+            seen = [runner.prefill(prompt[start:stop], cache, adapter)]
+        for token in (11, 12, 13):
+            guests = []
+            for _ in range(company):
+                guests.append(DecodeRow(5, runner.new_cache(4), None))
+                runner.prefill([1, 2], guests[-1].cache, None)
+            seen.append(runner.decode([*guests, DecodeRow(token, cache, adapter)])[-1].clone())
+        return torch.stack(seen), cache
+
+    first, cache = answer(len(prompt) + 3, [], 0)
+    kept = [cache.copy_out(start, stop) for start, stop in itertools.pairwise((0, *cuts))]
+    assert len(cuts) >= 2
+    for pieces in (kept, kept[:1], []):
+        again, _ = answer(len(prompt) + 50, pieces, 2)
+        assert again.argmax(-1).tolist() == first.argmax(-1).tolist()
+        if packing_works():
+            assert torch.equal(again, first)
 
 
 def test_streamed_text_equals_the_tokenizers_own(real):
