@@ -19,6 +19,7 @@ RANK_BUCKETS = (8, 16, 32, 64, 128)
 # Offsets are multiples of 16 floats: vector kernels may choose another path, and other bits, off a 64-byte
 # line.
 _ALIGN = 16
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ class PackedAdapter:
     def nbytes(self) -> int:
         """Exact size in memory."""
         return sum(t.nbytes for t in (self.blob, self.scales, self.gains) if t is not None)
+
+    @property
+    def lane_bytes(self) -> int:
+        """What its fp32 numbers take beside a row of the batch, whatever the pool holds it as."""
+        gains = 0 if self.gains is None else self.gains.numel()
+        return (self.blob.numel() + gains) * FLOAT_BYTES
 
 
 @lru_cache(maxsize=256)

@@ -315,4 +315,4 @@ def _admission(sequence: int, job: GenerationJob) -> Admission:
     reserved = prompt + job.params.max_tokens
     if adapter is None:
         return Admission(sequence, job.tenant, prompt, reserved)
-    return Admission(sequence, job.tenant, prompt, reserved, adapter.cid, adapter.nbytes)
+    return Admission(sequence, job.tenant, prompt, reserved, adapter.cid, adapter.lane_bytes)

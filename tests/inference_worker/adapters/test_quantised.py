@@ -58,6 +58,13 @@ def test_gains_are_kept_exactly(dora):
     assert not torch.equal(widened[:start], dora.blob[:start])
 
 
+def test_a_lane_takes_the_widened_bytes(dora):
+    """SPEC 4.128, 4.91: whatever the pool holds, the step computes with fp32."""
+    exact = packed(rank=8)
+    for one in (exact, quantise(exact, shape()), dora, quantise(dora, shape())):
+        assert one.lane_bytes == floats_of(one, shape()).nbytes
+
+
 def test_widening_anywhere_gives_the_same_bits(dora):
     """SPEC 4.91"""
     small = quantise(dora, shape())
