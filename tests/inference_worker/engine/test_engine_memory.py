@@ -8,15 +8,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.engine.linear import packing_works
-from inference_worker.engine.model_runner import DecodeRow
 from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.sampler import sample
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.sequence import Finished, TokenProduced
-from tests.inference_worker.adapters.peft_folders import FINGERPRINT, BlobShelf, adapter_files, shape
-from tests.inference_worker.engine.decoding import PROMPTS, greedy, load_adapter
+from tests.inference_worker.adapters.loading import make_loader
+from tests.inference_worker.adapters.peft_folders import BlobShelf, adapter_files
+from tests.inference_worker.engine.decoding import PROMPTS, load_adapter
 from tests.inference_worker.engine.requests import running_engine, submit
 
 pytestmark = pytest.mark.skipif(not packing_works(), reason="bits are promised for the packed kernel")
@@ -109,11 +108,11 @@ def test_neither_tenants_nor_adapters_share_a_beginning(runner, adapters):
         assert hits(engine) == 1
 
 
-def test_new_bytes_under_the_same_names_share_nothing(runner, chosen_from):
+def test_new_bytes_under_the_same_names_share_nothing(runner, chosen_from, tmp_path):
     """SPEC 4.1, 4.124: the second adapter answers as it does alone, not from the first one's keys."""
     shelf = BlobShelf()
     cids = [shelf.put_bundle(adapter_files(seed=seed)) for seed in (1, 2)]
-    loader = AdapterLoader(shelf.fetch, shape(), FINGERPRINT, 10**9, lambda: 0.0)
+    loader = make_loader(shelf.fetch, tmp_path)
     first, second = (loader.acquire(cid) for cid in cids)
     with running_engine(runner, ROOMY) as engine:
         submit(engine, PROMPTS[7], second, seed=1).wait()
@@ -205,29 +204,3 @@ def test_more_adapters_than_room_and_the_base_all_answer(runner, adapters, chose
         ]
         assert all(isinstance(outcome.wait(), Finished) for outcome in outcomes)
     assert_same(taken(chosen_from), alone)
-
-
-def test_a_thousand_evictions_do_not_touch_a_stream(runner):
-    """SPEC 4.16: adapters are evicted, loaded again and run beside the stream that holds one of them."""
-    shelf = BlobShelf()
-    few = {"rank": 2, "modules": ("q_proj",)}
-    cids = [shelf.put_bundle(adapter_files(seed=seed, **few)) for seed in range(4)]
-    size = load_adapter("size", seed=0, **few).nbytes
-    loader = AdapterLoader(shelf.fetch, shape(), FINGERPRINT, 2 * size, lambda: 0.0)
-    mine = loader.acquire(cids[0])
-    prompt, steps = PROMPTS[0], 250
-    (alone,) = greedy(runner, [(prompt, mine)], steps)
-    cache, fetched = runner.new_cache(len(prompt) + steps + 1), len(shelf.fetches)
-    seen = [runner.prefill(prompt, cache, mine)]
-    for step in range(steps):
-        for turn in range(4):
-            other = loader.acquire(cids[1 + (4 * step + turn) % 3])
-            if turn == 3:
-                guest = runner.new_cache(4)
-                runner.prefill([5, 6], guest, other)
-                rows = [DecodeRow(1, guest, other), DecodeRow(int(seen[-1].argmax()), cache, mine)]
-                seen.append(runner.decode(rows)[1].clone())
-            loader.release(other.cid)
-    assert torch.equal(torch.stack(seen), alone)
-    # A bundle is its listing and four files: every alternation loaded anew.
-    assert len(shelf.fetches) - fetched == 1000 * 5
