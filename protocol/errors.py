@@ -4,7 +4,8 @@ ProtocolError (a ValueError)
 ├── EncodingError     a value does not fit its word, hex form or range
 ├── JsonError         bytes are not the strict JSON we accept, or a value has no canonical form
 ├── FieldError        a record's field is missing, unknown, of the wrong type or out of range
-│   └── WireError     the same, in a message between node and worker
+│   ├── WireError     the same, in a message between node and worker
+│   └── SchemaRefused  an answer's JSON schema is outside the subset that is offered
 ├── CidError          not one of the CIDs we accept
 ├── DagError          a UnixFS graph is corrupt, over its caps or outside the profile
 ├── ManifestError     rows, clusters or labour contradict each other
@@ -39,6 +40,10 @@ class FieldError(ProtocolError):
 
 class WireError(FieldError):
     """A node-worker message was refused because of `field`."""
+
+
+class SchemaRefused(FieldError):
+    """An answer's JSON schema is outside the subset that is offered; `field` is the path to what is wrong."""
 
 
 class CidError(ProtocolError):
