@@ -19,12 +19,14 @@ import torch
 
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
+from inference_worker.engine.chooser import Chooser
+from inference_worker.engine.constraint import ConstraintBroken
 from inference_worker.engine.kv_cache import KvCache, KvPiece
 from inference_worker.engine.model_runner import DecodeRow, ModelRunner
 from inference_worker.engine.pages import PAGE_POSITIONS
 from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.prefix_cache import PrefixCache, PromptPieces, name_pieces
-from inference_worker.engine.sampler import finite_rows, sample
+from inference_worker.engine.sampler import finite_rows
 from inference_worker.engine.scheduler import EngineBusy, PrefillPiece, Scheduler, SchedulerLimits
 from inference_worker.engine.sequence import (
     Admission,
@@ -62,6 +64,7 @@ class _Live:
     job: GenerationJob
     stream: TextStream
     pieces: PromptPieces
+    chooser: Chooser
     cache: KvCache | None = None
     output: list[int] = field(default_factory=list)
 
@@ -224,9 +227,9 @@ class Engine:
                 self._wake.wait()
             while self._submitted:
                 sequence, job = self._submitted.popleft()
-                self._live[sequence] = _Live(
-                    job, TextStream(self._decode, job.params.stop), self._pieces_of(job)
-                )
+                stream = TextStream(self._decode, job.params.stop)
+                chooser = Chooser(job.params, job.prompt_ids)
+                self._live[sequence] = _Live(job, stream, self._pieces_of(job), chooser)
                 self._scheduler.submit(_admission(sequence, job))
             cancelled = [s for s in self._cancelled if s in self._live]
             self._cancelled.clear()
@@ -268,7 +271,12 @@ class Engine:
         params, index = live.job.params, live.place
         if index < len(live.output):
             return
-        token = sample(logits, params, index)
+        try:
+            choice = live.chooser.choose(logits, index)
+        except ConstraintBroken as broken:
+            self._end(sequence, Failed(broken.code, str(broken)))
+            return
+        token = choice.token
         live.output.append(token)
         self._metrics.count("output_tokens_total")
         reason = self._finish_reason(token, len(live.output), params)
@@ -277,7 +285,8 @@ class Engine:
         )
         if live.stream.stopped:
             reason = "stop"
-        live.job.emit(TokenProduced(index, token, text))
+        scores = None if token in self._end_tokens else choice.scores
+        live.job.emit(TokenProduced(index, token, text, scores))
         if reason is not None:
             self._end(sequence, Finished(tuple(live.output), live.stream.text, reason))
 

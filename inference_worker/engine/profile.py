@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import llguidance
 import torch
 
 from inference_worker.adapters.quantised import PoolDtype
@@ -13,7 +14,9 @@ from protocol.canonical import canonical_json
 def profile_id(
     kernel: str, first_piece: int, prefill_tokens: int, adapter_dtype: PoolDtype = "float32"
 ) -> str:
-    """0x sha256 over everything that can change a logit; call after the thread count is set."""
+    """0x sha256 over everything that can change a logit, or the token drawn from it; call after the thread
+    count is set.
+    """
     described = {
         "torch": torch.__version__,
         "dtype": "float32",
@@ -26,5 +29,7 @@ def profile_id(
         "attention": "sdpa-per-sequence",
         "first_piece": first_piece,
         "prefill_tokens": prefill_tokens,
+        "sampler": "counter-1",
+        "grammar": f"llguidance-{llguidance.__version__}",
     }
     return "0x" + hashlib.sha256(canonical_json(described)).hexdigest()

@@ -25,7 +25,9 @@ def uniform(seed: int, index: int) -> float:
 
 
 def sample(logits: torch.Tensor, params: SamplingParams, index: int) -> int:
-    """The token for output position `index` from finite logits (vocab,)."""
+    """The token for output position `index` from logits (vocab,), finite or -inf where a token is
+    forbidden.
+    """
     if params.temperature < _COLDEST:
         return int(logits.argmax())
     return _nucleus(logits, params, uniform(params.seed, index))
@@ -37,10 +39,20 @@ def _nucleus(logits: torch.Tensor, params: SamplingParams, draw: float) -> int:
     probabilities = torch.softmax(logits.double() / params.temperature, dim=0)
     ranked, tokens = probabilities.sort(descending=True, stable=True)
     cumulative = ranked.cumsum(0)
-    kept = max(1, int((cumulative - ranked < params.top_p).sum()))
+    kept = _kept(ranked, cumulative, params)
     target = draw * float(cumulative[kept - 1])
     position = int(torch.searchsorted(cumulative[:kept], target, right=True))
     return int(tokens[min(position, kept - 1)])
+
+
+def _kept(ranked: torch.Tensor, cumulative: torch.Tensor, params: SamplingParams) -> int:
+    """How many of the ranked tokens may be drawn: top_k, then top_p of what is left, then min_p."""
+    size = min(params.top_k or len(ranked), len(ranked))
+    mass = float(cumulative[size - 1]) if size < len(ranked) else 1.0
+    nucleus = int((cumulative[:size] - ranked[:size] < params.top_p * mass).sum())
+    likely = int((ranked >= params.min_p * float(ranked[0])).sum())
+    possible = int((ranked > 0).sum())
+    return max(1, min(nucleus, likely, possible))
 
 
 def finite_rows(logits: torch.Tensor) -> list[bool]:

@@ -71,6 +71,30 @@ def test_seed_fixes_the_answer_in_any_company(engine, adapters):
     assert among.output_ids == alone.output_ids != other.output_ids
 
 
+def test_penalised_rows_get_the_same_answer_in_any_company(engine, adapters):
+    """SPEC 4.140, 4.141"""
+    options = {
+        "temperature": 1.1,
+        "top_k": 40,
+        "min_p": 0.01,
+        "frequency_penalty": 0.4,
+        "presence_penalty": -0.3,
+        "repetition_penalty": 1.3,
+        "logit_bias": ((70, -5.0), (71, 3.0)),
+        "logprobs": 3,
+        "max_tokens": 20,
+    }
+    alone = submit(engine, PROMPTS[3], adapters[0], seed=42, **options)
+    alone.wait()
+    crowd = [submit(engine, PROMPTS[i], adapters[i], seed=i, temperature=1.0) for i in range(7)]
+    among = submit(engine, PROMPTS[3], adapters[0], seed=42, **options)
+    plain = submit(engine, PROMPTS[3], adapters[0], seed=42, temperature=1.1, max_tokens=20).wait()
+    for one in (*crowd, among):
+        one.wait()
+    assert among.events == alone.events
+    assert among.events[-1].output_ids != plain.output_ids
+
+
 def test_stop_string_ends_the_text(engine):
     """SPEC 4.22"""
     full = submit(engine, PROMPTS[4], temperature=1.0, seed=9, max_tokens=60).wait()

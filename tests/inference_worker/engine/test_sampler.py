@@ -1,14 +1,15 @@
 """Sampling: greedy takes the largest, the nucleus is the nucleus, and a draw depends on seed and place
 alone."""
 
+import math
 from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference_worker.engine.sampler import finite_rows, sample, uniform
+from inference_worker.engine.sampler import _kept, finite_rows, sample, uniform
 from inference_worker.engine.sequence import SamplingParams
 
 LOGITS = torch.log(torch.tensor([0.1, 0.5, 0.15, 0.25]))
@@ -43,6 +44,43 @@ def test_no_temperature_takes_the_largest(temperature):
 def test_nucleus_is_the_smallest_set_that_reaches_top_p(top_p, kept):
     """SPEC 4.20"""
     assert {sample(LOGITS, params(top_p=top_p, seed=3), i) for i in range(400)} == kept
+
+
+def naive_kept(logits, top_k, top_p, min_p):
+    """The set that may be drawn, as the definitions read, in Python's own floats."""
+    weights = [math.exp(x) for x in logits]
+    ranked = sorted(range(len(logits)), key=lambda token: (-weights[token], token))[: top_k or len(logits)]
+    total, kept = math.fsum(weights[token] for token in ranked), []
+    for token in ranked:
+        before = math.fsum(weights[t] for t in kept) / total
+        if kept and (before >= top_p or weights[token] < min_p * weights[ranked[0]]):
+            break
+        kept.append(token)
+    return set(kept)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(-3, 3), min_size=2, max_size=8),
+    st.integers(0, 9),
+    st.sampled_from([0.13, 0.37, 0.61, 0.89, 1.0]),
+    st.sampled_from([0.0, 0.03, 0.21, 0.7]),
+)
+def test_what_may_be_drawn_equals_the_naive_reference(logits, top_k, top_p, min_p):
+    """SPEC 4.20"""
+    row = torch.tensor(logits, dtype=torch.float64)
+    ranked, tokens = torch.softmax(row, 0).sort(descending=True, stable=True)
+    kept = _kept(ranked, ranked.cumsum(0), params(top_k=top_k, top_p=top_p, min_p=min_p))
+    assert set(tokens[:kept].tolist()) == naive_kept(logits, top_k, top_p, min_p)
+    drawn = {sample(row, params(top_k=top_k, top_p=top_p, min_p=min_p, seed=4), i) for i in range(20)}
+    assert drawn <= set(tokens[:kept].tolist())
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
+def test_a_forbidden_token_is_never_drawn(temperature):
+    """SPEC 4.143"""
+    row = torch.tensor([9.0, float("-inf"), -50.0, float("-inf")])
+    assert {sample(row, params(temperature=temperature, seed=s), s) for s in range(300)} <= {0, 2}
 
 
 def test_frequencies_follow_the_probabilities():

@@ -1,0 +1,47 @@
+"""One answer's choice of tokens: penalties and biases, the grammar, the draw, and the scores to tell.
+
+Everything is a function of the request's own logits, prompt and earlier tokens, so that the rest of the
+batch cannot change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from inference_worker.engine.constraint import Constraint
+from inference_worker.engine.penalties import PenaltyState
+from inference_worker.engine.sampler import sample
+from inference_worker.engine.scores import score
+from inference_worker.engine.sequence import SamplingParams, Scores
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The token of one place, and its scores where they were asked for."""
+
+    token: int
+    scores: Scores | None
+
+
+class Chooser:
+    """Chooses the tokens of one answer in their order."""
+
+    def __init__(self, params: SamplingParams, prompt_ids: Sequence[int]) -> None:
+        self._params = params
+        self._penalties = PenaltyState(params, prompt_ids) if params.reshapes else None
+        self._constraint = Constraint(params.grammar, params.max_tokens) if params.grammar else None
+
+    def choose(self, logits: torch.Tensor, index: int) -> Choice:
+        """The token for output position `index` from finite logits (vocab,); raises ConstraintBroken."""
+        shaped = logits if self._penalties is None else self._penalties.apply(logits)
+        if self._constraint is None:
+            token = sample(shaped, self._params, index)
+        else:
+            token = self._constraint.take(sample(self._constraint.masked(shaped), self._params, index))
+        if self._penalties is not None:
+            self._penalties.count(token)
+        wanted = self._params.logprobs
+        return Choice(token, None if wanted is None else score(logits, token, wanted))
