@@ -27,10 +27,12 @@ from inference_worker.base.load import load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.config import WorkerConfig
 from inference_worker.engine.engine import Engine
+from inference_worker.engine.grammar import GrammarCompiler
 from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
+from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.weights import WEIGHTS_FILE, read_weights
 from inference_worker.lifetime import die_with
@@ -131,6 +133,7 @@ def build(
         base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
         profile_id=profile_id(kernel, limits.first_piece, limits.prefill_tokens, config.adapter_dtype),
         prompts=prompts,
+        sampling=SamplingRules(GrammarCompiler(traced.tokenizer, weights.shape.vocab), weights.shape.vocab),
         loader=loader,
         engine=Engine(
             ModelRunner(weights),

@@ -29,10 +29,12 @@ from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
 from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
 from inference_worker.blobs.abort import FetchAborted
+from inference_worker.engine.constraint import ConstraintBroken
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.prompt import PromptEncoder
+from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
-from inference_worker.engine.sequence import Event, Failed, Finished, SamplingParams, TokenProduced
+from inference_worker.engine.sequence import Event, Failed, Finished, TokenProduced
 from inference_worker.engine.stream import stream
 from inference_worker.metrics import Metrics
 from protocol.canonical import parse_json
@@ -84,7 +86,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.WorkerError, 500),
 )
 _R = TypeVar("_R")
-_FAILED_STATUSES = {BrokeWhileServing.code: 422, "worker_stopping": 503}
+_FAILED_STATUSES = {BrokeWhileServing.code: 422, ConstraintBroken.code: 422, "worker_stopping": 503}
 
 
 class StaleFence(errors.WorkerError):
@@ -145,6 +147,7 @@ class Services:
     base: BaseInfo
     profile_id: str
     prompts: PromptEncoder
+    sampling: SamplingRules
     loader: AdapterLoader
     engine: Engine
     attributor: Attributor
@@ -262,13 +265,11 @@ async def generate(request: web.Request) -> web.StreamResponse:
     """Stream an answer; a failure before its first token is an ordinary HTTP refusal."""
     services = request.app[SERVICES]
     asked = GenerateRequest.from_json(await read_json(request))
-    if "" in asked.stop:
-        raise errors.RequestInvalid("stop", "", "strings of at least one character")
     services.fences.check("generate", asked.request_id, asked.fence)
     encode = services.prompts.encode
     prompt = await _in_thread(services.quick, encode, asked.messages, asked.prompt, asked.prompt_ids)
+    params = await _in_thread(services.quick, services.sampling.resolve, asked.sampling, asked.max_tokens)
     adapter = await lease(services.loader, asked.adapter_cid) if asked.adapter_cid else None
-    params = SamplingParams(asked.max_tokens, asked.temperature, asked.top_p, asked.seed, asked.stop)
     tenant = asked.tenant or asked.adapter_cid or "base"
 
     def release() -> None:
@@ -280,31 +281,33 @@ async def generate(request: web.Request) -> web.StreamResponse:
         first = await anext(events)
         if isinstance(first, Failed):
             return refusal(_FAILED_STATUSES.get(first.code, 500), first.code, first.message)
-        return await _answer(request, prompt, services.profile_id, first, events)
+        return await _answer(request, prompt, first, events)
 
 
 async def _answer(
-    request: web.Request, prompt: tuple[int, ...], profile: str, first: Event, rest: AsyncIterator[Event]
+    request: web.Request, prompt: tuple[int, ...], first: Event, rest: AsyncIterator[Event]
 ) -> web.StreamResponse:
+    services = request.app[SERVICES]
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
-    await response.write(sse(first, prompt, profile))
+    await response.write(sse(first, prompt, services))
     async for event in rest:
-        await response.write(sse(event, prompt, profile))
+        await response.write(sse(event, prompt, services))
     await response.write_eof()
     return response
 
 
-def sse(event: Event, prompt: tuple[int, ...], profile: str) -> bytes:
+def sse(event: Event, prompt: tuple[int, ...], services: Services) -> bytes:
     """One server-sent event."""
     body: dict[str, object]
     if isinstance(event, TokenProduced):
-        name, body = "token", TokenEvent(event.index, event.token, event.text).to_json()
+        scores = services.sampling.told(event)
+        name, body = "token", TokenEvent(event.index, event.token, event.text, scores).to_json()
     elif isinstance(event, Finished):
         result = GenerateResult(
-            prompt, event.output_ids, event.text, event.finish_reason, from_hex(profile, 32)
+            prompt, event.output_ids, event.text, event.finish_reason, from_hex(services.profile_id, 32)
         )
         name, body = "done", result.to_json()
     else:

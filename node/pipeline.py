@@ -37,6 +37,7 @@ from protocol.hashing import Keccak
 from protocol.pricing import price
 from protocol.receipt import output_root, prompt_digest, request_id
 from protocol.rewards import stakers_account
+from protocol.sampling import Sampling, sampling_digest
 from protocol.types import Address
 from protocol.wire import GenerateResult
 
@@ -56,10 +57,7 @@ class InferenceRequest:
     messages: tuple[tuple[str, str], ...] | None
     prompt: str | None
     max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    stop: tuple[str, ...]
+    sampling: Sampling
     idempotency_key: str | None
     body_digest: bytes
     api_key: str | None
@@ -69,9 +67,7 @@ class InferenceRequest:
     @property
     def order(self) -> Order:
         """What of it a worker gets to see."""
-        return Order(
-            self.messages, self.prompt, self.max_tokens, self.temperature, self.top_p, self.seed, self.stop
-        )
+        return Order(self.messages, self.prompt, self.max_tokens, self.sampling)
 
 
 @dataclass(frozen=True)
@@ -255,7 +251,7 @@ class Pipeline:
                     self._jobs.answer(job.request_id, fence, answer.to_json())
                     failpoint("result.persisted")
                     return answer.finished(model.rates)
-                tokens.append(Token(event.text, event.id))
+                tokens.append(Token(event.text, event.id, event.scores))
                 live.append(tokens[-1])
                 failpoint("generate.midstream")
         raise AnswerRefused("the worker ended the answer without a result")
@@ -278,7 +274,8 @@ class Pipeline:
     async def _attribute(self, job: StoredJob) -> Draft:
         """Everything that the receipt will say, from the persisted answer and the worker's evidence."""
         model, answer = ServedModel.from_json(job.model_json), Answer.from_json(job.result_json or "")
-        result = answer.result
+        order, result = Order.from_json(job.order_json), answer.result
+        sampling = sampling_digest(order.sampling, order.max_tokens, self._keccak)
         parameters = await asyncio.to_thread(self._parameters.at, job.parameters_version)
         attribution = await self._attributor.attribute(
             job.request_id, job.fence, model, result.prompt_ids, result.output_ids, parameters.lane_weights
@@ -290,7 +287,7 @@ class Pipeline:
             channel_id=job.channel_id,
             model_id=model.model_id,
             datanet_version_key=model.datanet_version_key,
-            prompt_digest=prompt_digest(result.prompt_ids, job.prompt_salt, self._keccak),
+            prompt_digest=prompt_digest(result.prompt_ids, sampling, job.prompt_salt, self._keccak),
             output_root=output_root(result.output_ids, self._keccak),
             profile_id=result.profile_id,
             prompt_tokens=len(result.prompt_ids),

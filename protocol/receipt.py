@@ -141,9 +141,11 @@ def output_root(ids: Sequence[int], keccak: Keccak) -> bytes:
     return sequence_root(ids, keccak)
 
 
-def prompt_digest(ids: Sequence[int], salt: bytes, keccak: Keccak) -> bytes:
-    """Digest of the prompt's token ids under a secret 32-byte salt, so that a guess cannot be confirmed."""
-    return keccak(words(tag("prompt", keccak), salt, sequence_root(ids, keccak)))
+def prompt_digest(ids: Sequence[int], sampling: bytes, salt: bytes, keccak: Keccak) -> bytes:
+    """Digest of the prompt's token ids and of how its answer was drawn (`sampling_digest`), under a secret
+    32-byte salt, so that a guess cannot be confirmed.
+    """
+    return keccak(words(tag("prompt.2", keccak), salt, sequence_root(ids, keccak), sampling))
 
 
 def receipts_sum_root(receipts: Sequence[Receipt], keccak: Keccak) -> SumRoot:

@@ -4,6 +4,8 @@
 their caps, naming the field (WireError). `to_json` gives plain values. This module only gathers the names.
 """
 
+from protocol.logprobs import ScoredToken, TokenScores
+from protocol.sampling import Sampling
 from protocol.wire_attribute import AttributeRequest, AttributeResult
 from protocol.wire_fields import VERSION
 from protocol.wire_generate import (
@@ -29,7 +31,10 @@ __all__ = [
     "JobSpec",
     "JobState",
     "JobStatus",
+    "Sampling",
+    "ScoredToken",
     "TokenEvent",
+    "TokenScores",
     "TokenizeRequest",
     "TokenizeResult",
     "WorkerHealth",

@@ -5,6 +5,8 @@ from typing import Self
 
 from protocol.fields import Fields
 from protocol.hashing import to_hex
+from protocol.logprobs import TokenScores
+from protocol.sampling import Sampling
 from protocol.types import MAX_UINT32
 from protocol.wire_fields import (
     MAX_FENCE,
@@ -18,10 +20,6 @@ from protocol.wire_fields import (
 )
 
 MAX_MESSAGES = 512
-MAX_STOPS = 16
-MAX_STOP_CHARS = 256
-MAX_TEMPERATURE = 2.0
-MAX_SEED = 2**53 - 1
 ROLES = ("system", "user", "assistant")
 FINISH_REASONS = ("stop", "length", "cancelled")
 
@@ -42,10 +40,7 @@ class GenerateRequest:
     prompt: str | None
     prompt_ids: tuple[int, ...] | None
     max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    stop: tuple[str, ...] = ()
+    sampling: Sampling
     tenant: str | None = None
 
     def to_json(self) -> dict[str, object]:
@@ -59,10 +54,7 @@ class GenerateRequest:
             "prompt": self.prompt,
             "prompt_ids": None if self.prompt_ids is None else list(self.prompt_ids),
             "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "seed": self.seed,
-            "stop": list(self.stop),
+            "sampling": self.sampling.to_json(),
             "stream": True,
             "tenant": self.tenant,
         }
@@ -80,10 +72,7 @@ class GenerateRequest:
             prompt=prompt,
             prompt_ids=prompt_ids,
             max_tokens=fields.integer("max_tokens", 1, MAX_TOKENS),
-            temperature=fields.number("temperature", 0.0, MAX_TEMPERATURE),
-            top_p=fields.number("top_p", 0.0, 1.0),
-            seed=fields.integer("seed", 0, MAX_SEED),
-            stop=fields.texts("stop", MAX_STOPS, MAX_STOP_CHARS),
+            sampling=Sampling.read(fields.child("sampling")),
             tenant=None if fields.absent("tenant") else fields.text("tenant", 128, NAME),
         )
         if not fields.boolean("stream"):
@@ -94,15 +83,20 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """One output token: its place, its id and the text it completes (none inside a split character)."""
+    """One output token: its place, its id and the text it completes (none inside a split character).
+
+    `scores` are there where logprobs were asked for, the end token excepted.
+    """
 
     index: int
     id: int
     text: str
+    scores: TokenScores | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {"v": VERSION, "index": self.index, "id": self.id, "text": self.text}
+        scores = None if self.scores is None else self.scores.to_json()
+        return {"v": VERSION, "index": self.index, "id": self.id, "text": self.text, "scores": scores}
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -112,6 +106,7 @@ class TokenEvent:
             fields.integer("index", 0, MAX_TOKENS),
             fields.integer("id", 0, MAX_UINT32),
             fields.text("text", MAX_TEXT),
+            None if fields.absent("scores") else TokenScores.read(fields.child("scores")),
         )
         fields.done()
         return event

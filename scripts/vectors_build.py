@@ -23,7 +23,7 @@ from protocol.manifest import (
 )
 from protocol.sumtree import SumLeaf, prove_sum, sum_before, sum_root
 from protocol.unixfs import CHUNK_BYTES, MAX_LINKS, build
-from scripts import vectors_answers, vectors_disputes, vectors_faults, vectors_labour
+from scripts import vectors_answers, vectors_disputes, vectors_faults, vectors_labour, vectors_sampling
 from scripts.vectors_samples import Case, leaf_json, proof_json, sample_manifest, word
 
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 13)
@@ -42,6 +42,7 @@ def vectors() -> dict[str, Callable[[], Case]]:
         "epoch": vectors_answers.epoch,
         "unixfs": _unixfs,
         "manifest": _manifest,
+        "sampling": vectors_sampling.sampling,
         "disputes": vectors_disputes.disputes,
         "labour": vectors_labour.labour,
     }

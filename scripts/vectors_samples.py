@@ -25,6 +25,7 @@ from protocol.receipt import (
     request_id,
 )
 from protocol.rewards import Terms, stakers_account
+from protocol.sampling import Sampling, sampling_digest
 from protocol.sumtree import SumLeaf, SumProof
 from protocol.types import Address, version_key
 
@@ -48,13 +49,14 @@ def sample_receipt(node: str, channel: str, seq: int, price: int, cumulative: in
     """A receipt whose other fields follow from its channel and place."""
     channel_word = word(f"channel {channel}")
     ids = list(range(seq, seq + 40))
+    sampling = sampling_digest(Sampling(seed=seq), len(ids), keccak)
     return Receipt(
         request_id=request_id(channel_word, f"key {seq}", keccak),
         channel_id=channel_word,
         seq=seq,
         model_id=3,
         datanet_version_key=version_key(2, 1),
-        prompt_digest=prompt_digest(ids[:7], word(f"salt {seq}"), keccak),
+        prompt_digest=prompt_digest(ids[:7], sampling, word(f"salt {seq}"), keccak),
         output_root=output_root(ids, keccak),
         attribution_root=word(f"attribution {seq}"),
         method_id=word("method"),

@@ -30,6 +30,7 @@ from protocol.manifest import Manifest, decode_row
 from protocol.pricing import price
 from protocol.receipt import Receipt, output_root, prompt_digest
 from protocol.rewards import receipt_lines, split_price
+from protocol.sampling import sampling_digest
 from protocol.spans import Match
 
 WasSigner = Callable[[str, str], bool]
@@ -179,7 +180,9 @@ def _check_answer(receipt: Receipt, job: StoredJob) -> tuple[Check, ...]:
     result = Answer.from_json(job.result_json).result
     rates = ServedModel.from_json(job.model_json).rates
     cost = price(receipt.prompt_tokens, receipt.output_tokens, rates)
-    digest = prompt_digest(result.prompt_ids, job.prompt_salt, keccak)
+    order = Order.from_json(job.order_json)
+    sampling = sampling_digest(order.sampling, order.max_tokens, keccak)
+    digest = prompt_digest(result.prompt_ids, sampling, job.prompt_salt, keccak)
     counts = (len(result.prompt_ids), len(result.output_ids))
     return (
         _equal("prompt digest", receipt.prompt_digest, digest),

@@ -4,22 +4,27 @@ The extra member `openledger` names the request and where its receipt and attrib
 do not know it keep or ignore it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from node.serving.live import Finished
+from node.api.logprobs import chat_logprobs, text_logprobs
+from node.serving.live import Finished, Token
 from protocol.hashing import to_hex
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """What is the same in every piece of one answer. `origin` is this node's public address."""
+    """What is the same in every piece of one answer. `origin` is this node's public address, `logprobs`
+    whether the client asked for them.
+    """
 
     form: Literal["chat", "text"]
     request_id: bytes
     model: str
     created: int
     origin: str
+    logprobs: bool = False
 
     @property
     def answer_id(self) -> str:
@@ -36,14 +41,16 @@ class Envelope:
             "answer_url": f"{self.origin}/answers/{name}",
         }
 
-    def whole(self, text: str, finished: Finished) -> dict[str, object]:
+    def whole(self, tokens: Sequence[Token], finished: Finished) -> dict[str, object]:
         """The answer of a request that was not streamed."""
+        text = "".join(token.text for token in tokens)
         said: dict[str, object] = (
             {"message": {"role": "assistant", "content": text, "refusal": None}}
             if self.form == "chat"
             else {"text": text}
         )
-        choice = {"index": 0, **said, "logprobs": None, "finish_reason": finished.finish_reason}
+        logprobs = self._logprobs(tokens, 0)
+        choice = {"index": 0, **said, "logprobs": logprobs, "finish_reason": finished.finish_reason}
         name = "chat.completion" if self.form == "chat" else "text_completion"
         return {
             **self._head(name),
@@ -58,9 +65,14 @@ class Envelope:
             return None
         return self._chunk({"delta": {"role": "assistant", "content": ""}}, None)
 
-    def piece(self, text: str) -> dict[str, object]:
-        """Some more text."""
-        return self._chunk({"delta": {"content": text}} if self.form == "chat" else {"text": text}, None)
+    def piece(self, token: Token, offset: int) -> dict[str, object] | None:
+        """One more token, `offset` characters into the text; None where it has nothing to tell."""
+        if not token.text and not (self.logprobs and token.scores is not None):
+            return None
+        said: dict[str, object] = {"text": token.text}
+        if self.form == "chat":
+            said = {"delta": {"content": token.text}}
+        return self._chunk(said, None, self._logprobs([token], offset))
 
     def last(self, finished: Finished) -> dict[str, object]:
         """The chunk with the finish reason; it carries `openledger`."""
@@ -71,8 +83,15 @@ class Envelope:
         """The chunk without choices that `stream_options.include_usage` asks for."""
         return {**self._head(self._chunk_name()), "choices": [], "usage": usage(finished)}
 
-    def _chunk(self, said: dict[str, object], reason: str | None) -> dict[str, object]:
-        choice = {"index": 0, **said, "logprobs": None, "finish_reason": reason}
+    def _logprobs(self, tokens: Sequence[Token], offset: int) -> dict[str, object] | None:
+        if not self.logprobs:
+            return None
+        return chat_logprobs(tokens) if self.form == "chat" else text_logprobs(tokens, offset)
+
+    def _chunk(
+        self, said: dict[str, object], reason: str | None, logprobs: dict[str, object] | None = None
+    ) -> dict[str, object]:
+        choice = {"index": 0, **said, "logprobs": logprobs, "finish_reason": reason}
         return {**self._head(self._chunk_name()), "choices": [choice]}
 
     def _chunk_name(self) -> str:

@@ -118,7 +118,14 @@ async def _serve(request: web.Request, parsed: Parsed, form: Literal["chat", "te
     with request.app[IN_FLIGHT].entered(client):
         await _require_served(request, asked.model)
         admission = await request.app[PIPELINE].admit(asked)
-        envelope = Envelope(form, admission.request_id, asked.model, admission.created, origin_of(request))
+        envelope = Envelope(
+            form,
+            admission.request_id,
+            asked.model,
+            admission.created,
+            origin_of(request),
+            asked.sampling.logprobs is not None,
+        )
         # The client's key makes a second try the same request; without one it would be a new one, billed
         # again.
         may_retry = asked.idempotency_key is not None
@@ -130,14 +137,14 @@ async def _serve(request: web.Request, parsed: Parsed, form: Literal["chat", "te
 async def _whole(
     request: web.Request, admission: Admission, envelope: Envelope, may_retry: bool
 ) -> web.Response:
-    texts: list[str] = []
+    said: list[Token] = []
     try:
         async with aclosing(_tokens(request, admission)) as tokens:
             async for token in tokens:
                 if isinstance(token, Finished):
-                    answer = envelope.whole("".join(texts), token)
+                    answer = envelope.whole(said, token)
                     return web.json_response(answer, headers=_headers(envelope, may_retry))
-                texts.append(token.text)
+                said.append(token)
     except OpenLedgerError as error:
         raise _after_admission(problem_of(error), envelope, may_retry) from error
     raise _after_admission(Problem(500, "internal_error", "the answer has no end"), envelope, may_retry)
@@ -150,9 +157,15 @@ async def _streamed(
     try:
         if (opening := envelope.opening()) is not None:
             await stream.send(opening)
+        offset = 0
         async with aclosing(_tokens(request, admission)) as tokens:
             async for token in tokens:
-                await _pass_on(stream, envelope, token, include_usage)
+                if isinstance(token, Finished):
+                    await _end(stream, envelope, token, include_usage)
+                    continue
+                if (piece := envelope.piece(token, offset)) is not None:
+                    await stream.send(piece)
+                offset += len(token.text)
         return await stream.close("[DONE]")
     except ReaderGone as gone:
         log.info("reader_gone", request_id=envelope.request_id.hex(), reason=str(gone))
@@ -163,15 +176,10 @@ async def _streamed(
         return await _failed(stream, problem_of(error))
 
 
-async def _pass_on(
-    stream: EventStream, envelope: Envelope, token: Token | Finished, include_usage: bool
-) -> None:
-    if isinstance(token, Finished):
-        await stream.send(envelope.last(token))
-        if include_usage:
-            await stream.send(envelope.usage_chunk(token))
-    elif token.text:
-        await stream.send(envelope.piece(token.text))
+async def _end(stream: EventStream, envelope: Envelope, finished: Finished, include_usage: bool) -> None:
+    await stream.send(envelope.last(finished))
+    if include_usage:
+        await stream.send(envelope.usage_chunk(finished))
 
 
 async def _failed(stream: EventStream, problem: Problem) -> web.StreamResponse:

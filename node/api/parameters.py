@@ -7,25 +7,23 @@ accepted.
 
 import hashlib
 import json
-import math
 import re
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from node.api import credentials
 from node.api.problems import Problem, invalid
+from node.api.sampling_parameters import NAMES, parse_sampling
 from node.pipeline import InferenceRequest
 from protocol.canonical import parse_json
+from protocol.json_schema import MAX_SCHEMA_DEPTH
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}(@[0-9]{1,9})?")
 ROLES = frozenset({"system", "developer", "user", "assistant"})
 MAX_MESSAGES = 256
-MAX_STOPS = 4
-MAX_STOP_BYTES = 256
-MAX_SEED = (1 << 53) - 1
-BODY_DEPTH = 16
+# A schema's own depth (protocol.json_schema) and the three levels around it.
+BODY_DEPTH = 3 + MAX_SCHEMA_DEPTH
 
 
 @dataclass(frozen=True)
@@ -50,26 +48,17 @@ class Parsed:
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "n": (1, None),
     "best_of": (1, None),
-    "frequency_penalty": (0, 0.0, None),
-    "presence_penalty": (0, 0.0, None),
-    "logit_bias": ({}, None),
-    "logprobs": (False, None),
-    "top_logprobs": (None,),
     "echo": (False, None),
     "suffix": (None,),
     "tools": ([], None),
     "tool_choice": ("none", "auto", None),
     "parallel_tool_calls": (True, False, None),
-    "response_format": ({"type": "text"}, None),
     "modalities": (["text"], None),
     "store": (False, None),
 }
 _IGNORED = frozenset({"user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key"})
 _FORM_ONLY = frozenset({"stream", "stream_options"})
-_READ = _FORM_ONLY | {
-    "model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed",
-    "stop",
-}  # fmt: skip
+_READ = _FORM_ONLY | NAMES | {"model", "messages", "prompt", "max_tokens", "max_completion_tokens"}
 
 
 def parse_chat(body: bytes, headers: Mapping[str, str], limits: Limits) -> Parsed:
@@ -128,10 +117,7 @@ def _parsed(
         messages=messages,
         prompt=prompt,
         max_tokens=_max_tokens(document, limits),
-        temperature=_number(document.get("temperature"), "temperature", 1.0, lambda x: 0 <= x <= 2, "0..2"),
-        top_p=_number(document.get("top_p"), "top_p", 1.0, lambda x: 0 < x <= 1, "above 0 and at most 1"),
-        seed=_seed(document.get("seed")),
-        stop=_stop(document.get("stop")),
+        sampling=parse_sampling(document, "text" if messages is None else "chat"),
         idempotency_key=credentials.idempotency_key(headers),
         body_digest=_body_digest(document),
         api_key=credentials.bearer(headers),
@@ -212,41 +198,6 @@ def _max_tokens(document: Mapping[str, Any], limits: Limits) -> int:
             raise invalid(name, f"{name} must be 1..{limits.max_tokens}, got {value}")
         return value
     return limits.default_max_tokens
-
-
-def _number(
-    value: object, param: str, default: float, accepts: Callable[[float], bool], allowed: str
-) -> float:
-    if value is None:
-        return default
-    if type(value) not in (int, float):
-        raise invalid(param, f"{param} must be a number", "invalid_type")
-    number = float(str(value))
-    if not math.isfinite(number) or not accepts(number):
-        raise invalid(param, f"{param} must be {allowed}, got {value}")
-    return number
-
-
-def _seed(value: object) -> int:
-    if value is None:
-        return secrets.randbelow(1 << 31)
-    if type(value) is not int:
-        raise invalid("seed", "seed must be an integer", "invalid_type")
-    if not 0 <= value <= MAX_SEED:
-        raise invalid("seed", f"seed must be 0..{MAX_SEED}, got {value}")
-    return value
-
-
-def _stop(value: object) -> tuple[str, ...]:
-    stops = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(stops, list) or not all(isinstance(one, str) for one in stops):
-        raise invalid("stop", "stop must be a string or an array of strings", "invalid_type")
-    if len(stops) > MAX_STOPS:
-        raise invalid("stop", f"stop may hold at most {MAX_STOPS} strings, got {len(stops)}")
-    for one in stops:
-        if not 1 <= len(one.encode("utf-8")) <= MAX_STOP_BYTES:
-            raise invalid("stop", f"each stop must be 1..{MAX_STOP_BYTES} bytes, got {len(one)} characters")
-    return tuple(stops)
 
 
 def _boolean(value: object, param: str) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from node.errors import Unavailable
 from node.serving.live import Finished, Token
+from protocol.fields import Fields
+from protocol.logprobs import TokenScores
 from protocol.pricing import Rates, price
 from protocol.wire import GenerateResult
 
@@ -39,14 +41,24 @@ class Answer:
         )
 
     def to_json(self) -> str:
-        tokens = [[token.token_id, token.text] for token in self.tokens]
+        tokens = [[token.token_id, token.text, _scores_json(token)] for token in self.tokens]
         return json.dumps({"tokens": tokens, "result": self.result.to_json()}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Answer:
         fields = json.loads(text)
-        tokens = tuple(Token(text, token_id) for token_id, text in fields["tokens"])
+        tokens = tuple(
+            Token(text, token_id, _read_scores(scores)) for token_id, text, scores in fields["tokens"]
+        )
         return cls(tokens, GenerateResult.from_json(fields["result"]))
+
+
+def _scores_json(token: Token) -> dict[str, object] | None:
+    return None if token.scores is None else token.scores.to_json()
+
+
+def _read_scores(value: object) -> TokenScores | None:
+    return None if value is None else TokenScores.read(Fields(value, "scores"))
 
 
 def check_answer(answer: Answer, max_tokens: int, rates: Rates, reserved: int) -> None:

@@ -121,10 +121,7 @@ class Dispatcher:
             prompt=order.prompt,
             prompt_ids=None,
             max_tokens=order.max_tokens,
-            temperature=order.temperature,
-            top_p=order.top_p,
-            seed=order.seed,
-            stop=order.stop,
+            sampling=order.sampling,
             tenant="0x" + tenant.hex(),
         )
         member.in_flight += 1

@@ -9,13 +9,19 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from protocol.logprobs import TokenScores
+
 
 @dataclass(frozen=True)
 class Token:
-    """One generated token; `text` may be empty while a character is incomplete."""
+    """One generated token; `text` may be empty while a character is incomplete.
+
+    `scores` are there where logprobs were asked for, the end token excepted.
+    """
 
     text: str
     token_id: int
+    scores: TokenScores | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from protocol.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -13,24 +15,24 @@ class Order:
     messages: tuple[tuple[str, str], ...] | None
     prompt: str | None
     max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    stop: tuple[str, ...]
+    sampling: Sampling
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+        fields = {
+            "messages": self.messages,
+            "prompt": self.prompt,
+            "max_tokens": self.max_tokens,
+            "sampling": self.sampling.to_json(),
+        }
+        return json.dumps(fields, separators=(",", ":"), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Order:
         fields = json.loads(text)
         messages = fields["messages"]
         return cls(
-            **{
-                **fields,
-                "messages": None
-                if messages is None
-                else tuple((role, content) for role, content in messages),
-                "stop": tuple(fields["stop"]),
-            }
+            messages=None if messages is None else tuple((role, content) for role, content in messages),
+            prompt=fields["prompt"],
+            max_tokens=fields["max_tokens"],
+            sampling=Sampling.from_json(fields["sampling"]),
         )

@@ -11,9 +11,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from inference_worker.engine.engine import Engine
+from inference_worker.engine.grammar import GrammarCompiler
 from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
+from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.metrics import Metrics
 from inference_worker.server import Fences, Services, create_app
@@ -23,6 +25,7 @@ from protocol.wire import (
     AttributeResult,
     BaseInfo,
     GenerateRequest,
+    Sampling,
 )
 from tests.inference_worker.adapters.loading import make_loader
 from tests.inference_worker.adapters.peft_folders import (
@@ -105,15 +108,16 @@ def request_body(**changes):
         "prompt": "Hello",
         "prompt_ids": None,
         "max_tokens": 8,
-        "temperature": 0.0,
-        "top_p": 1.0,
-        "seed": 0,
-        "stop": (),
     }
-    overrides = {k: v for k, v in changes.items() if k in base}
+    sampling = Sampling(temperature=0.0)
+    chosen = {k: v for k, v in changes.items() if k in sampling.to_json()}
+    messages = changes.get("messages")
+    if messages and not isinstance(messages[0], dict):
+        changes["messages"] = [{"role": role, "content": content} for role, content in messages]
     return {
-        **GenerateRequest(**{**base, **overrides}).to_json(),
-        **{k: v for k, v in changes.items() if k not in base},
+        **GenerateRequest(**base, sampling=sampling).to_json(),
+        "sampling": {**sampling.to_json(), **chosen},
+        **{k: v for k, v in changes.items() if k not in chosen},
     }
 
 
@@ -139,6 +143,7 @@ async def running_worker(weights, folder):
         BaseInfo(FINGERPRINT, "0x" + "cd" * 32, "tiny"),
         profile_id("test", 64, 256),
         prompts,
+        SamplingRules(GrammarCompiler(tokenizer, shape().vocab), shape().vocab),
         loader,
         engine,
         SlowAttributor(),

@@ -15,6 +15,7 @@ from protocol.wire import (
     AttributeRequest,
     AttributeResult,
     GenerateResult,
+    TokenEvent,
     WorkerHealth,
 )
 from tests.inference_worker.adapters.peft_folders import (
@@ -116,6 +117,47 @@ async def test_answer_is_streamed_token_by_token(worker):
     assert result.prompt_ids == expected
 
 
+async def test_scores_come_with_their_tokens(worker):
+    """SPEC 4.141"""
+    _, plain = await worker.generate(max_tokens=20)
+    _, scored = await worker.generate(max_tokens=20, logprobs=2, request_id="scored")
+    events = [TokenEvent.from_json(data) for name, data in scored if name == "token"]
+    assert [event.id for event in events] == [data["id"] for name, data in plain if name == "token"]
+    end = worker.services.prompts.tokenizer.eos_token_id
+    for event in events:
+        if event.id == end:
+            assert event.scores is None
+            continue
+        assert event.scores.chosen.id == event.id
+        assert event.scores.top[0] == event.scores.chosen and len(event.scores.top) == 2
+        assert event.scores.chosen.data == worker.services.sampling.grammars.bytes_of(event.id)
+
+
+@pytest.mark.parametrize("max_tokens", [12, 40, 200])
+async def test_an_answer_under_a_schema_fits_it_beside_others_that_are_free(worker, max_tokens):
+    """SPEC 4.143, 4.144: the model is random, so it would rather say anything else."""
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer"}, "s": {"type": "string", "maxLength": 20}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    cid = worker.shelf.put_bundle(adapter_files(seed=4))
+    free = asyncio.create_task(worker.generate(request_id="free", temperature=1.0, max_tokens=60))
+    _, events = await worker.generate(
+        json_schema=json.dumps(schema),
+        temperature=1.5,
+        seed=max_tokens,
+        max_tokens=max_tokens,
+        adapter_cid=cid,
+    )
+    await free
+    result = GenerateResult.from_json(events[-1][1])
+    value = json.loads(result.text)
+    assert set(value) <= {"n", "s"} and type(value["n"]) is int
+    assert len(result.output_ids) == max_tokens or result.finish_reason == "stop"
+
+
 async def test_adapters_and_base_answer_together_as_they_do_alone(worker):
     """SPEC 4.13, 4.14"""
     cids = [
@@ -148,10 +190,17 @@ async def test_adapters_and_base_answer_together_as_they_do_alone(worker):
         {"temperature": 1e308},
         {"top_p": 1.5},
         {"seed": -1},
+        {"seed": None},
         {"seed": 2**63},
         {"stop": "x"},
         {"stop": [7]},
         {"stop": ["x"] * 17},
+        {"stop": [""]},
+        {"sampling": None},
+        {"top_k": -1},
+        {"logit_bias": [{"id": 1, "bias": 101}]},
+        {"json_schema": '{"type":"array"}'},
+        {"chat_template": "{{ messages }}"},
         {"adapter_cid": "../../etc/passwd"},
         {"adapter_cid": 7},
         {"prompt": None},
@@ -164,8 +213,7 @@ async def test_adapters_and_base_answer_together_as_they_do_alone(worker):
 )
 async def test_malformed_requests_are_400(worker, change):
     """SPEC 4.24"""
-    body = {**request_body(), **change}
-    status, reply = await worker.call("POST", "/generate", body)
+    status, reply = await worker.call("POST", "/generate", request_body(**change))
     assert status == 400, reply
     assert json.loads(reply)["v"] == 1
 
@@ -186,8 +234,12 @@ async def test_limits_are_4xx_and_the_worker_goes_on(worker):
     assert (status, reply["code"]) == (422, "request_too_long")
     status, reply = await worker.generate(prompt_ids=(shape().vocab,), prompt=None)
     assert (status, reply["code"]) == (422, "request_invalid")
-    status, reply = await worker.generate(stop=("",))
-    assert status in (400, 422)
+    status, reply = await worker.generate(logit_bias=[{"id": shape().vocab, "bias": 1}])
+    assert (status, reply["code"]) == (422, "request_invalid")
+    status, reply = await worker.generate(
+        json_schema='{"type":"object","properties":{"a":false},"required":["a"]}'
+    )
+    assert (status, reply["code"]) == (422, "request_invalid")
     status, reply = await worker.generate(prompt="")
     assert status in (400, 422)
     compressed = await worker.call("POST", "/generate", request_body(), headers={"Content-Encoding": "gzip"})

@@ -15,6 +15,7 @@ from node.pipeline import InferenceRequest
 from node.serving.live import Finished
 from protocol.hashing import sha256
 from protocol.rewards import stakers_account
+from protocol.sampling import Sampling
 from tests.integration.ledger_world import MODEL, FileCatalog, settings_from_json
 
 CORE = web.AppKey("core", Core)
@@ -27,10 +28,7 @@ def inference_request(prompt: str, key: str, api_key: str) -> InferenceRequest:
         messages=None,
         prompt=prompt,
         max_tokens=12,
-        temperature=0.0,
-        top_p=1.0,
-        seed=7,
-        stop=(),
+        sampling=Sampling(temperature=0.0, seed=7),
         idempotency_key=key,
         body_digest=sha256(prompt.encode("utf-8")),
         api_key=api_key,

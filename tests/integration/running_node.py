@@ -12,6 +12,7 @@ from node.store.receipts import StoredReceipt
 from protocol.hashing import sha256
 from protocol.parameters import BURN_ACCOUNT
 from protocol.rewards import stakers_account
+from protocol.sampling import Sampling
 from tests.integration.ledger_world import MODEL, SETTINGS, LedgerWorld, Prepared
 
 
@@ -36,10 +37,7 @@ class Node:
             messages=None,
             prompt=prompt,
             max_tokens=max_tokens,
-            temperature=0.0,
-            top_p=1.0,
-            seed=7,
-            stop=(),
+            sampling=Sampling(temperature=0.0, seed=7),
             idempotency_key=key,
             body_digest=sha256(prompt.encode()),
             api_key=self.prepared.api_key if voucher is None else None,

@@ -87,7 +87,7 @@ async def post_tokenize(request: web.Request) -> web.Response:
 async def post_generate(request: web.Request) -> web.StreamResponse:
     asked = GenerateRequest.from_json(await request.json())
     prompt = prompt_ids(asked.messages, asked.prompt)
-    output = output_ids(prompt, asked.seed, asked.max_tokens)
+    output = output_ids(prompt, asked.sampling.seed, asked.max_tokens)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     for index, token in enumerate(output):

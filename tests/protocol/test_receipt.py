@@ -128,9 +128,12 @@ def test_a_request_id_follows_from_channel_and_key(channel, other, key, other_ke
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=40), words32, words32)
 def test_a_prompt_digest_needs_its_salt(ids, salt, guess):
     """SPEC 6.5"""
-    assert (prompt_digest(ids, salt, keccak) == prompt_digest(ids, guess, keccak)) == (salt == guess)
+    sampling = word("sampling")
+    digest = prompt_digest(ids, sampling, salt, keccak)
+    assert (digest == prompt_digest(ids, sampling, guess, keccak)) == (salt == guess)
+    assert digest != prompt_digest(ids, word("other"), salt, keccak)
     with pytest.raises(EncodingError):
-        prompt_digest(ids, salt[:16], keccak)
+        prompt_digest(ids, sampling, salt[:16], keccak)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=70), st.data())

@@ -19,10 +19,13 @@ DIGEST = "0x" + "ab" * 32
 
 MESSAGES = {
     "generate": wire.GenerateRequest(
-        "0x01", 1, CID, (("user", "hi"),), None, None, 5, 0.5, 1.0, 7, ("\n",), "0xab"
+        "0x01", 1, CID, (("user", "hi"),), None, None, 5, wire.Sampling(seed=7, stop=("\n",)), "0xab"
     ),
-    "generate by ids": wire.GenerateRequest("r", 1, None, None, None, (1, 2), 5, 0.0, 1.0, 0),
+    "generate by ids": wire.GenerateRequest("r", 1, None, None, None, (1, 2), 5, wire.Sampling()),
     "token": wire.TokenEvent(0, 17, " E11"),
+    "token with scores": wire.TokenEvent(
+        0, 17, "", wire.TokenScores(wire.ScoredToken(17, -0.25, b"\xe4"), (wire.ScoredToken(3, 0.0, b""),))
+    ),
     "done": wire.GenerateResult((1, 2), (3,), "x", "stop", bytes(32)),
     "error": wire.ErrorEvent("busy", "later"),
     "tokenize": wire.TokenizeRequest(None, "text"),
@@ -88,7 +91,7 @@ def test_missing_and_mistyped_fields_are_refused_by_name(name):
                 type(message).from_json(rest)
             except WireError:
                 continue
-            assert field in ("adapter_cid", "tenant", "held_out_cid", "loss", "eta_seconds"), (
+            assert field in ("adapter_cid", "tenant", "held_out_cid", "loss", "eta_seconds", "scores"), (
                 f"{field} may be left out"
             )
 

@@ -25,6 +25,7 @@ from node.payments.session import Unauthenticated
 from node.payments.vouchers import VoucherNotAuthorised
 from node.pipeline import Admission, InferenceRequest
 from node.serving.live import Finished, Token
+from protocol.logprobs import ScoredToken, TokenScores
 
 KEY = "ol_sk_test"
 POOR_KEY = "ol_sk_poor"
@@ -71,12 +72,22 @@ class ScriptedPipeline:
             for number, word in enumerate(words):
                 if number == self.fail_after:
                     raise self.error
-                yield Token((" " if number else "") + word, number)
+                yield scored(request, Token((" " if number else "") + word, number))
             if self.pause is not None:
                 await self.pause.wait()
             yield Finished("stop", 5, len(words), PRICE)
         finally:
             self.closed.set()
+
+
+def scored(request: InferenceRequest, token: Token) -> Token:
+    """The token, with scores where they were asked for: itself first, then invented ones."""
+    if request.sampling.logprobs is None:
+        return token
+    chosen = ScoredToken(token.token_id, -0.25, token.text.encode())
+    others = (ScoredToken(90 + place, -1.5 - place, b"?") for place in range(request.sampling.logprobs - 1))
+    top = (chosen, *others) if request.sampling.logprobs else ()
+    return Token(token.text, token.token_id, TokenScores(chosen, top))
 
 
 @dataclass

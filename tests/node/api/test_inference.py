@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import gzip
 import json
+from typing import Any
 
 import openai
 import pytest
 
 from node.errors import Busy, WorkerUnreachable
+from protocol.json_schema import ANY_OBJECT
+from protocol.sampling import Sampling
 from tests.node.api.conftest import KEY, MODEL, POOR_KEY, PRICE, Running
 
 
@@ -55,6 +58,64 @@ async def test_text_completions_stream_and_come_whole(running: Running, sdk: ope
     assert whole.choices[0].text == "a b"
     stream = await sdk.completions.create(model=MODEL, prompt="a b c", max_tokens=2, stream=True)
     assert "".join([chunk.choices[0].text async for chunk in stream]) == "a b"
+
+
+async def test_the_official_client_reads_logprobs_whole_and_streamed(
+    running: Running, sdk: openai.AsyncOpenAI
+) -> None:
+    """SPEC 4.147"""
+    asked: dict[str, Any] = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "one two three"}],
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+    whole = (await sdk.chat.completions.create(**asked)).choices[0].logprobs
+    assert whole is not None and whole.content is not None
+    assert "".join(one.token for one in whole.content) == "one two three"
+    assert {(one.logprob, len(one.top_logprobs)) for one in whole.content} == {(-0.25, 2)}
+    stream = await sdk.chat.completions.create(**asked, stream=True)
+    choices = [chunk.choices[0] async for chunk in stream if chunk.choices]
+    entries = [choice.logprobs.content for choice in choices if choice.logprobs is not None]
+    assert [one for entry in entries for one in entry or []] == whole.content
+    assert all(choice.logprobs is not None for choice in choices if choice.delta.content)
+
+
+async def test_text_logprobs_are_parallel_lists(running: Running, sdk: openai.AsyncOpenAI) -> None:
+    """SPEC 4.147"""
+    whole = (await sdk.completions.create(model=MODEL, prompt="a bc d", logprobs=1)).choices[0].logprobs
+    assert whole is not None
+    assert (whole.tokens, whole.text_offset) == (["a", " bc", " d"], [0, 1, 4])
+    stream = await sdk.completions.create(model=MODEL, prompt="a bc d", logprobs=1, stream=True)
+    pieces = [chunk.choices[0].logprobs async for chunk in stream if chunk.choices]
+    assert [piece.text_offset for piece in pieces if piece is not None] == [[0], [1], [4]]
+
+
+async def test_sampling_parameters_of_the_official_client_arrive(
+    running: Running, sdk: openai.AsyncOpenAI
+) -> None:
+    """SPEC 4.146"""
+    await sdk.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "a"}],
+        frequency_penalty=0.5,
+        presence_penalty=-0.5,
+        logit_bias={"7": -5},
+        seed=3,
+        response_format={"type": "json_object"},
+        extra_body={"top_k": 9, "min_p": 0.1, "repetition_penalty": 1.1},
+    )
+    (request,) = running.pipeline.charged.values()
+    assert request.sampling == Sampling(
+        seed=3,
+        frequency_penalty=0.5,
+        presence_penalty=-0.5,
+        logit_bias=((7, -5.0),),
+        top_k=9,
+        min_p=0.1,
+        repetition_penalty=1.1,
+        json_schema=ANY_OBJECT,
+    )
 
 
 async def test_a_stream_ends_with_done(running: Running) -> None:

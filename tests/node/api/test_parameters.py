@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from node.api.parameters import Limits, Parsed, parse_chat, parse_completion
 from node.api.problems import Problem
+from protocol.sampling import Sampling
 
 LIMITS = Limits(max_prompt_bytes=100, max_tokens=64, default_max_tokens=16)
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -26,8 +27,11 @@ ACCEPTED = {
     "top_p": {None},
     "n": {None},
     "seed": {0, 2**31, None},
-    "frequency_penalty": {0, None},
-    "presence_penalty": {0, None},
+    "frequency_penalty": {0, -1, None},
+    "presence_penalty": {0, -1, None},
+    "repetition_penalty": {None},
+    "top_k": {0, None},
+    "min_p": {0, None},
     "top_logprobs": {None},
     "best_of": {None},
 }
@@ -48,8 +52,9 @@ def test_each_numeric_field_against_each_hostile_value(name: str, value: object)
 def test_defaults_are_those_of_the_openai_api() -> None:
     """SPEC 4.50"""
     parsed = chat()
-    assert (parsed.request.max_tokens, parsed.request.temperature, parsed.request.top_p) == (16, 1.0, 1.0)
-    assert (parsed.stream, parsed.include_usage, parsed.request.stop) == (False, False, ())
+    assert parsed.request.max_tokens == 16
+    assert parsed.request.sampling == Sampling(seed=parsed.request.sampling.seed)
+    assert (parsed.stream, parsed.include_usage) == (False, False)
 
 
 @given(st.integers())
@@ -67,8 +72,15 @@ def test_max_tokens_is_taken_as_it_is_or_refused(value: int) -> None:
     [
         ({"chat_template": "{{ 'a' * 10**9 }}"}, "chat_template", 400),
         ({"tools": [{"type": "function"}]}, "tools", 400),
-        ({"response_format": {"type": "json_object"}}, "response_format", 400),
-        ({"logit_bias": {"1": 1}}, "logit_bias", 400),
+        (
+            {"messages": [{"role": "user", "content": "x", "chat_template": "{{ x }}"}]},
+            "messages[0].chat_template",
+            400,
+        ),
+        ({"template": "{{ x }}"}, "template", 400),
+        ({"chat_template_kwargs": {"enable": True}}, "chat_template_kwargs", 400),
+        ({"add_generation_prompt": False}, "add_generation_prompt", 400),
+        ({"n": 2}, "n", 400),
         ({"surprise": 1}, "surprise", 400),
         ({"model": 7}, "model", 400),
         ({"model": "../etc/passwd"}, "model", 404),
@@ -87,7 +99,7 @@ def test_max_tokens_is_taken_as_it_is_or_refused(value: int) -> None:
     ],
 )
 def test_what_is_not_offered_is_refused_by_name(changes: dict[str, object], param: str, status: int) -> None:
-    """SPEC 4.52"""
+    """SPEC 4.52, 4.148"""
     with pytest.raises(Problem) as refused:
         chat(**changes)
     assert (refused.value.param, refused.value.status) == (param, status)

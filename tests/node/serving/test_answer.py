@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from node.serving.answer import Answer, AnswerRefused, check_answer
 from node.serving.live import Token
+from protocol.logprobs import ScoredToken, TokenScores
 from protocol.pricing import Rates
 from protocol.wire import GenerateResult
 
@@ -20,8 +21,9 @@ ANSWER = Answer((Token("a", 10), Token("b", 11)), RESULT)
     texts=st.lists(st.text(max_size=4), max_size=6), prompt=st.lists(st.integers(0, 2**32 - 1), max_size=6)
 )
 def test_what_was_kept_reads_back_as_it_was(texts: list[str], prompt: list[int]) -> None:
-    """SPEC 6.43"""
-    tokens = tuple(Token(text, place) for place, text in enumerate(texts))
+    """SPEC 6.43, 4.147"""
+    scores = TokenScores(ScoredToken(5, -0.5, b"\xc3"), (ScoredToken(6, -0.25, b""),))
+    tokens = tuple(Token(text, place, scores if len(text) > 1 else None) for place, text in enumerate(texts))
     result = replace(RESULT, prompt_ids=tuple(prompt), output_ids=tuple(range(len(texts))))
     answer = Answer(tokens, result)
     assert Answer.from_json(answer.to_json()) == answer

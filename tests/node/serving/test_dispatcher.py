@@ -15,6 +15,7 @@ from node.serving.order import Order
 from node.store.database import open_database
 from node.store.jobs import JobStore, StoredJob
 from protocol.cid import cid_of_raw
+from protocol.sampling import Sampling
 from protocol.wire import (
     AdapterInfo,
     AttributeRequest,
@@ -29,7 +30,7 @@ from protocol.wire import (
 ADAPTER = cid_of_raw(b"adapter").text
 BASE, OTHER_BASE = "0x" + "11" * 32, "0x" + "22" * 32
 MODEL = ServedModel("m", 1, "0x" + "aa" * 20, BASE, ADAPTER, None, None, None, 1, 1, 1, 1, (), 1)
-ORDER = Order(None, "hello", 2, 0.0, 1.0, 1, ())
+ORDER = Order(None, "hello", 2, Sampling(0.0, seed=1))
 RESULT = GenerateResult((1,), (10, 11), "ab", "length", b"\3" * 32)
 
 CANDIDATES = st.none() | st.builds(
@@ -142,5 +143,13 @@ def test_a_model_and_an_order_read_back_as_they_were_kept() -> None:
     """SPEC 6.43"""
     rich = replace(MODEL, royalties=(("0x" + "bb" * 20, 7),), in_rate=2**127)
     assert ServedModel.from_json(rich.to_json()) == rich
-    for order in (ORDER, replace(ORDER, prompt=None, messages=(("user", "hé"),), stop=("x", "y"))):
+    for order in (
+        ORDER,
+        replace(
+            ORDER,
+            prompt=None,
+            messages=(("user", "hé"),),
+            sampling=Sampling(0.5, stop=("x", "y"), logit_bias=((3, -1.5),), logprobs=2),
+        ),
+    ):
         assert Order.from_json(order.to_json()) == order

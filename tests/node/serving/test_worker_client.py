@@ -14,11 +14,12 @@ from node.serving.order import Order
 from node.serving.worker_client import WorkerClient, WorkerFailed, WorkerRefused
 from protocol.attribution import Lane
 from protocol.cid import cid_of_raw
+from protocol.sampling import Sampling
 from protocol.wire import AttributeRequest, GenerateRequest, GenerateResult, TokenEvent
 from tests.integration import worker_server
 
-ORDER = Order(None, "hi", 3, 0.0, 1.0, 5, ())
-REQUEST = GenerateRequest("0x01", 1, None, None, "hi", None, 3, 0.0, 1.0, 5)
+ORDER = Order(None, "hi", 3, Sampling(0.0, seed=5))
+REQUEST = GenerateRequest("0x01", 1, None, None, "hi", None, 3, Sampling(0.0, seed=5))
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
