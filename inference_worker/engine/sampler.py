@@ -16,6 +16,8 @@ _DOMAIN = b"openledger.sampling.1"
 _MANTISSA_BITS = 53
 # Below this, dividing logits by the temperature could overflow, and the choice is greedy anyway.
 _COLDEST = 1e-4
+# How many of the likeliest tokens are ranked first: they decide nearly every draw, at a fifth of the cost.
+_HEAD = 1024
 
 
 def uniform(seed: int, index: int) -> float:
@@ -33,26 +35,51 @@ def sample(logits: torch.Tensor, params: SamplingParams, index: int) -> int:
     return _nucleus(logits, params, uniform(params.seed, index))
 
 
-def _nucleus(logits: torch.Tensor, params: SamplingParams, draw: float) -> int:
+def _nucleus(logits: torch.Tensor, params: SamplingParams, draw: float, head: int = _HEAD) -> int:
     # float64: the cumulative sum over the vocabulary must end at 1 within far less than one token's
     # probability.
     probabilities = torch.softmax(logits.double() / params.temperature, dim=0)
-    ranked, tokens = probabilities.sort(descending=True, stable=True)
+    ranked, tokens = _ranked(probabilities, head)
+    place = _place(ranked, len(ranked) == len(probabilities), params, draw)
+    if place is None:
+        # The head did not decide; all tokens do. Both give the same token wherever the head does.
+        ranked, tokens = probabilities.sort(descending=True, stable=True)
+        place = _place(ranked, True, params, draw)
+        assert place is not None
+    return int(tokens[place])
+
+
+def _ranked(probabilities: torch.Tensor, head: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `head` likeliest and their tokens as a stable sort has them, ties by the lower token."""
+    if head >= len(probabilities):
+        return probabilities.sort(descending=True, stable=True)
+    least = torch.topk(probabilities, head).values[-1]
+    tokens = torch.nonzero(probabilities >= least).flatten()
+    ranked, order = probabilities[tokens].sort(descending=True, stable=True)
+    return ranked[:head], tokens[order[:head]]
+
+
+def _place(ranked: torch.Tensor, is_all: bool, params: SamplingParams, draw: float) -> int | None:
+    """Place of the drawn token in a ranking; None where a ranking of the likeliest alone cannot tell."""
     cumulative = ranked.cumsum(0)
-    kept = _kept(ranked, cumulative, params)
-    target = draw * float(cumulative[kept - 1])
-    position = int(torch.searchsorted(cumulative[:kept], target, right=True))
-    return int(tokens[min(position, kept - 1)])
+    mass, kept = 1.0, max(1, int((ranked > 0).sum()))
+    if params.top_k or params.top_p < 1.0 or params.min_p > 0.0:
+        cut = _kept(ranked, cumulative, params)
+        if not is_all and (cut == len(ranked) != params.top_k or params.top_k > len(ranked)):
+            return None
+        kept = min(cut, kept)
+        mass = float(cumulative[kept - 1])
+    place = int(torch.searchsorted(cumulative, draw * mass, right=True))
+    return None if place >= len(ranked) and not is_all else min(place, kept - 1)
 
 
 def _kept(ranked: torch.Tensor, cumulative: torch.Tensor, params: SamplingParams) -> int:
     """How many of the ranked tokens may be drawn: top_k, then top_p of what is left, then min_p."""
     size = min(params.top_k or len(ranked), len(ranked))
-    mass = float(cumulative[size - 1]) if size < len(ranked) else 1.0
+    mass = float(cumulative[size - 1]) if params.top_k else 1.0
     nucleus = int((cumulative[:size] - ranked[:size] < params.top_p * mass).sum())
     likely = int((ranked >= params.min_p * float(ranked[0])).sum())
-    possible = int((ranked > 0).sum())
-    return max(1, min(nucleus, likely, possible))
+    return max(1, min(nucleus, likely))
 
 
 def finite_rows(logits: torch.Tensor) -> list[bool]:

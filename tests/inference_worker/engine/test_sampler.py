@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference_worker.engine.sampler import _kept, finite_rows, sample, uniform
+from inference_worker.engine.sampler import _kept, _nucleus, finite_rows, sample, uniform
 from inference_worker.engine.sequence import SamplingParams
 
 LOGITS = torch.log(torch.tensor([0.1, 0.5, 0.15, 0.25]))
@@ -74,6 +74,23 @@ def test_what_may_be_drawn_equals_the_naive_reference(logits, top_k, top_p, min_
     assert set(tokens[:kept].tolist()) == naive_kept(logits, top_k, top_p, min_p)
     drawn = {sample(row, params(top_k=top_k, top_p=top_p, min_p=min_p, seed=4), i) for i in range(20)}
     assert drawn <= set(tokens[:kept].tolist())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([-40.0, -2.0, 0.0, 0.5, 3.0, float("-inf")]), min_size=2, max_size=12),
+    st.integers(0, 13),
+    st.sampled_from([0.0, 0.2, 0.7, 0.999, 1.0]),
+    st.sampled_from([0.0, 0.05, 0.9]),
+    st.floats(0, 1, exclude_max=True) | st.just(1 - 2.0**-53),
+)
+def test_ranking_only_the_likeliest_draws_the_same_token(logits, top_k, top_p, min_p, draw):
+    """SPEC 4.20: whatever the number of tokens that are ranked first, ties and forbidden ones included."""
+    row = torch.tensor([1.0, *logits])
+    chosen = params(top_k=top_k, top_p=top_p, min_p=min_p)
+    tokens = {_nucleus(row, chosen, draw, head) for head in range(1, len(row) + 1)}
+    assert len(tokens) == 1
+    assert row[tokens.pop()] > float("-inf")
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
