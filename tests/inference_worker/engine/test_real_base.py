@@ -1,6 +1,7 @@
 """The same laws on the real base, SmolLM2-135M-Instruct, where its converted folder is at hand."""
 
 import itertools
+import json
 import os
 import random
 from pathlib import Path
@@ -12,15 +13,20 @@ from inference_worker.adapters.ingest import Caps, ingest
 from inference_worker.adapters.packing import pack
 from inference_worker.adapters.quantised import quantise
 from inference_worker.base.load import load_tokenizer
+from inference_worker.engine.chooser import Chooser
+from inference_worker.engine.grammar import GrammarCompiler
 from inference_worker.engine.linear import choose_linear, packing_works
 from inference_worker.engine.model_runner import DecodeRow, ModelRunner
 from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.prompt import PromptEncoder
+from inference_worker.engine.sequence import SamplingParams
 from inference_worker.engine.text_stream import TextStream
 from inference_worker.engine.weights import read_shape, read_weights
 from inference_worker.errors import RequestInvalid
+from protocol.json_schema import schema_text
 from tests.inference_worker.adapters.peft_folders import FINGERPRINT, config_dict, files, random_pairs
 from tests.inference_worker.engine.decoding import greedy
+from tests.inference_worker.engine.schema_reference import fits
 
 FOLDER = Path(os.environ.get("OPENLEDGER_BASE", ".cache/base/smollm2-135m-instruct-fp32"))
 pytestmark = pytest.mark.skipif(
@@ -50,6 +56,27 @@ def test_the_base_knows_the_capital_of_france(real):
     prompt = prompts.encode((("user", "What is the capital of France?"),), None)
     (logits,) = greedy(runner, [(prompt, None)], 8)
     assert "Paris" in prompts.decoder()(logits.argmax(-1).tolist())
+
+
+@pytest.mark.parametrize(("seed", "max_tokens"), [(1, 12), (2, 40)])
+def test_the_base_answers_in_json_that_fits_a_schema(real, seed, max_tokens):
+    """SPEC 4.143, 4.144: the first limit leaves hardly more room than the shortest answer takes."""
+    runner, prompts = real
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "people": {"type": "integer", "minimum": 1}},
+        "required": ["city", "people"],
+        "additionalProperties": False,
+    }
+    grammar = GrammarCompiler(prompts.tokenizer, prompts.vocab).compile(schema_text(schema), max_tokens)
+    prompt = prompts.encode((("user", "What is the capital of France, and how many live there?"),), None)
+    chooser = Chooser(SamplingParams(max_tokens, temperature=1.0, seed=seed, grammar=grammar), prompt)
+    cache, ids = runner.new_cache(len(prompt) + max_tokens), []
+    logits = runner.prefill(prompt, cache, real_adapter("noise", seed, 8, ("q_proj", "down_proj")))
+    while len(ids) < max_tokens and prompts.tokenizer.eos_token_id not in ids:
+        ids.append(chooser.choose(logits, len(ids)).token)
+        logits = runner.decode([DecodeRow(ids[-1], cache, None)])[0]
+    assert fits(json.loads(prompts.decoder()(ids)), schema)
 
 
 def test_mixed_batch_of_real_width_equals_each_alone(real):
