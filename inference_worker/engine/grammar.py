@@ -24,7 +24,7 @@ LIMITS = LLParserLimits(
     initial_lexer_fuel=500_000,
     step_lexer_fuel=50_000,
     step_max_items=20_000,
-    max_lexer_states=20_000,
+    max_lexer_states=5_000,
     max_grammar_size=50_000,
     verbose_errors=False,
 )

@@ -2,18 +2,24 @@
 ended."""
 
 import itertools
+import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from inference_worker.engine.engine import Engine
+from inference_worker.engine.grammar import GrammarCompiler
 from inference_worker.engine.profile import profile_id
+from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong, SchedulerLimits
 from inference_worker.engine.sequence import Failed, Finished, TokenProduced
 from inference_worker.metrics import Metrics
-from tests.inference_worker.adapters.peft_folders import END
+from protocol.json_schema import ANY_OBJECT
+from tests.inference_worker.adapters.peft_folders import END, shape
 from tests.inference_worker.engine.decoding import PROMPTS, greedy, load_adapter
 from tests.inference_worker.engine.requests import WAIT_SECONDS, decode, submit
+from tests.inference_worker.running_worker import byte_tokenizer
 
 LIMITS = SchedulerLimits(
     running=8, waiting=64, total_positions=4096, sequence_positions=512, prefill_tokens=16, first_piece=8
@@ -132,6 +138,24 @@ def test_broken_adapter_fails_alone_and_is_reported(engine, broken, runner):
     (logits,) = greedy(runner, [(PROMPTS[0], None)], 11)
     assert list(good.wait().output_ids) == logits.argmax(-1).tolist()[: len(good.wait().output_ids)]
     assert isinstance(submit(engine, PROMPTS[1]).wait(), Finished)
+
+
+def test_a_grammar_that_breaks_fails_its_request_and_no_other(runner):
+    """SPEC 4.17, 4.145: the library gives up when a limit of its own is passed in mid-answer."""
+    tokenizer = byte_tokenizer()
+    prompts, ends = PromptEncoder(tokenizer, shape().vocab), frozenset({tokenizer.eos_token_id})
+    engine = Engine(runner, prompts.decoder(), ends, LIMITS, lambda cid, why: None, Metrics())
+    engine.start()
+    grammar = GrammarCompiler(tokenizer, shape().vocab).compile(ANY_OBJECT, 30)
+    broken = grammar.matcher.deep_copy()
+    assert not broken.consume_token(tokenizer("x")["input_ids"][0])
+    options = {"temperature": 1.0, "max_tokens": 30}
+    bad = submit(engine, PROMPTS[0], grammar=replace(grammar, matcher=broken), **options)
+    good = submit(engine, PROMPTS[0], grammar=grammar, **options)
+    assert bad.wait().code == "constraint_broken"
+    end = good.wait()
+    assert isinstance(end, Finished) and isinstance(json.loads(end.text), dict)
+    assert engine.close(WAIT_SECONDS)
 
 
 def test_a_step_that_raises_fails_its_request_and_no_other(engine, runner, monkeypatch):
