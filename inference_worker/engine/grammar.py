@@ -1,6 +1,6 @@
 """Grammars of JSON schemas over the base's own tokens: compiled once, bounded in time, size and number.
 
-Compiling is the library's (llguidance, ADR 14); here are its limits, its options and the cache. The library
+Compiling is the library's (llguidance, ADR 15); here are its limits, its options and the cache. The library
 reports a schema that it cannot enforce; nothing is enforced in part.
 """
 
