@@ -37,7 +37,7 @@ def chosen_from(monkeypatch):
         seen[params.seed][index] = logits.clone()
         return sample(logits, params, index)
 
-    monkeypatch.setattr("inference_worker.engine.engine.sample", recording)
+    monkeypatch.setattr("inference_worker.engine.chooser.sample", recording)
     return seen
 
 
