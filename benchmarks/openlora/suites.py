@@ -38,10 +38,11 @@ class Suite:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files that the engines read: the base as safetensors and as llama.cpp's file, and the adapters."""
+    """Files that the engines read: the base as safetensors and, if it is there, as llama.cpp's file, and the
+    adapters."""
 
     base: Path
-    gguf: Path
+    gguf: Path | None
     folders: tuple[Path, ...]
     heads: int
     kv_heads: int

@@ -145,4 +145,7 @@ def build(options: Mapping[str, Any]) -> LlamaCpp:
         convert(Path(f), Path(f) / "adapter.gguf", options["heads"], options["kv_heads"])
         for f in options["folders"]
     ]
-    return LlamaCpp(Path(options["gguf"]), adapters)
+    gguf = Path(options["gguf"])
+    if not gguf.is_file():
+        raise FileNotFoundError(f"the base as llama.cpp's file: {gguf}")
+    return LlamaCpp(gguf, adapters)
