@@ -19,6 +19,10 @@ PYTHON = Path(sys.executable)
 SECONDS = 300.0
 MIXED = Case("mixed", (0, None, 2, 1, 2), 4)
 BASE = Case("base", (None, None), 3)
+QUIET = Case("quiet", (0, 1), 30)
+LOUD = Case("loud", (0, 1), 30, loads_per_second=100.0)
+MANY = Case("many", (0, 1), 30, registered=50)
+ALL = (MIXED, BASE, QUIET, LOUD, MANY)
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +40,19 @@ def launches(options: dict[str, object]) -> tuple[Launch, ...]:
         Launch("ours", PYTHON, "ours", options),
         Launch("PEFT", PYTHON, "hugging", options),
         Launch("absent", Path("nowhere/bin/python"), "hugging", options),
-        Launch("without adapters", PYTHON, "hugging", {**options, "registered": 0}),
+        Launch("with one adapter", PYTHON, "hugging", {**options, "registered": 1}),
     )
 
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory, launches: tuple[Launch, ...]) -> Journal:
-    """Two rounds, the second by another run that goes on from the first one's file."""
+    """Two rounds, read again from the file that they were kept in."""
     folder = tmp_path_factory.mktemp("runs")
     both = frozenset({MIXED.name, BASE.name})
-    suite = Suite("tiny", launches, (MIXED, BASE), {launch.name: both for launch in launches})
-    run_suite(suite, Journal(folder / "run.jsonl"), Bounds(1, SECONDS, SECONDS), folder, lambda line: None)
-    again = Journal(folder / "run.jsonl")
-    run_suite(suite, again, Bounds(2, SECONDS, SECONDS), folder, lambda line: None)
-    return again
+    runs = {launch.name: both for launch in launches} | {"ours": frozenset(c.name for c in ALL)}
+    suite = Suite("tiny", launches, ALL, runs)
+    run_suite(suite, Journal(folder / "run.jsonl"), Bounds(2, SECONDS, SECONDS), folder, lambda line: None)
+    return Journal(folder / "run.jsonl")
 
 
 @pytest.mark.parametrize("case", [MIXED, BASE], ids=lambda c: c.name)
@@ -69,22 +72,16 @@ def test_every_round_has_every_figure(journal: Journal) -> None:
 
 
 def test_an_engine_that_cannot_run_is_named_with_its_reason(journal: Journal) -> None:
-    assert set(journal.not_run) == {("absent", "tiny"), ("without adapters", "tiny")}
+    assert set(journal.not_run) == {("absent", "tiny"), ("with one adapter", "tiny")}
     assert "not installed" in journal.not_run["absent", "tiny"]
-    assert "adapter_names" in journal.not_run["without adapters", "tiny"]
-    assert not any(figure.engine == "without adapters" for figure in journal.measured())
+    assert "non-existing" in journal.not_run["with one adapter", "tiny"]
+    assert not any(figure.engine == "with one adapter" for figure in journal.measured())
 
 
-def test_a_storm_is_run_beside_the_streams(options: dict[str, object], tmp_path: Path) -> None:
-    engine = PeerProcess(Launch("ours", PYTHON, "ours", options), tmp_path)
-    try:
-        engine.build(options, SECONDS)
-        quiet = engine.measure(Case("quiet", (0, 1), 30), SECONDS)
-        loud = engine.measure(Case("loud", (0, 1), 30, loads_per_second=100.0), SECONDS)
-        many = engine.measure(Case("many", (0, 1), 30, registered=50), SECONDS)
-    finally:
-        engine.close()
-    assert quiet.last == loud.last == many.last
+@pytest.mark.parametrize("case", [LOUD, MANY], ids=lambda c: c.name)
+def test_loads_and_registrations_change_no_token_of_a_running_stream(journal: Journal, case: Case) -> None:
+    last = journal.last()
+    assert last["ours", case.name] == last["ours", QUIET.name]
 
 
 def test_a_process_that_dies_is_told_from_one_that_refuses(
