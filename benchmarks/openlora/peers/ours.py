@@ -14,13 +14,11 @@ import torch
 from transformers import AutoTokenizer
 
 from benchmarks.openlora.case import Case, Sample, prompts
-from benchmarks.openlora.folders import RANK
 from benchmarks.openlora.library import Library
 from benchmarks.openlora.traffic import zipf_draws
 from benchmarks.openlora.window import Window
 from inference_worker.adapters.loader import AdapterLoader
-from inference_worker.adapters.packing import FLOAT_BYTES, Layout, PackedAdapter, slices_of
-from inference_worker.adapters.shape import GROUPS
+from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.base.fingerprint import read_record
 from inference_worker.engine.engine import Engine, GenerationJob
 from inference_worker.engine.linear import choose_linear
@@ -32,6 +30,7 @@ from inference_worker.engine.weights import read_weights
 from inference_worker.metrics import Metrics
 
 SLOTS = 64
+_PLENTY = 1 << 40
 # Rows that are prefilled first decode while the others wait for their prompts.
 _SLACK_TOKENS = 16
 _TRACE_REQUESTS = 256
@@ -47,9 +46,7 @@ class Ours:
         prompt_encoder = PromptEncoder(AutoTokenizer.from_pretrained(str(base)), weights.shape.vocab)
         self._shape, self._fingerprint = weights.shape, str(read_record(base)["fingerprint"])
         self._library, self._loaders = Library(folders), dict[int, AdapterLoader]()
-        self._budget = (
-            SLOTS * FLOAT_BYTES * slices_of(Layout(RANK, tuple(range(len(GROUPS)))), weights.shape)[1]
-        )
+        self._budget = SLOTS * self._new_loader(_PLENTY).acquire(self._library.register(1)[0]).nbytes
         # No token ends a stream: all rows run for as long as they are measured.
         self._engine = Engine(
             ModelRunner(weights),
@@ -101,9 +98,7 @@ class Ours:
 
     def _loader(self, registered: int) -> AdapterLoader:
         if registered not in self._loaders:
-            loader = AdapterLoader(
-                self._library.fetch, self._shape, self._fingerprint, self._budget, time.monotonic
-            )
+            loader = self._new_loader(self._budget)
             # What was asked for before is what a long-running worker would have in its memory and its books.
             cids = self._library.register(registered)
             for number in zipf_draws(registered, _TRACE_REQUESTS if registered else 0, 1.0, seed=registered):
@@ -111,6 +106,9 @@ class Ours:
                 loader.release(cids[number])
             self._loaders[registered] = loader
         return self._loaders[registered]
+
+    def _new_loader(self, budget: int) -> AdapterLoader:
+        return AdapterLoader(self._library.fetch, self._shape, self._fingerprint, budget, time.monotonic)
 
     @contextmanager
     def _leased(self, loader: AdapterLoader, case: Case) -> Iterator[list[PackedAdapter | None]]:
