@@ -42,6 +42,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--base", type=Path, default=ROOT / ".cache/base/smollm2-135m-instruct-fp32")
     parser.add_argument("--suites", default=",".join((*_BUILDERS, TIERS)), help="which of them, by name")
     parser.add_argument("--peers", default="all", help="all, none, or parts of their names: peft,vllm,llama")
+    parser.add_argument("--goals", action="store_true", help="only the cases that a goal is judged by")
     parser.add_argument("--rounds", type=int, default=_ROUNDS)
     parser.add_argument(
         "--quick", action="store_true", help="one round; nothing is written to results or docs"
@@ -58,20 +59,22 @@ def inputs_of(base: Path) -> Inputs:
     return Inputs(base, installed_gguf(), tuple(folders), shape.heads, shape.kv_heads)
 
 
-def chosen(suite: Suite, peers: str) -> Suite:
-    """The suite with ours and the peers asked for."""
+def chosen(suite: Suite, peers: str, goals_only: bool) -> Suite:
+    """The suite with ours and the peers asked for, and with what its goals need if nothing else is wanted."""
     parts = [p.strip().lower() for p in peers.split(",")]
+    runs = suite.only_goals().runs if goals_only else suite.runs
     kept = [
         e
         for e in suite.engines
-        if e.name == "ours" or peers == "all" or any(part in e.name.lower() for part in parts)
+        if runs[e.name]
+        and (e.name == "ours" or peers == "all" or any(part in e.name.lower() for part in parts))
     ]
-    return replace(suite, engines=tuple(kept))
+    return replace(suite, engines=tuple(kept), runs=runs)
 
 
-def journal_path(names: Sequence[str], peers: str, at: str) -> Path:
+def journal_path(names: Sequence[str], peers: str, goals_only: bool, at: str) -> Path:
     """A run's own file: other settings or another commit begin anew."""
-    settings = json.dumps([list(names), peers, at])
+    settings = json.dumps([list(names), peers, goals_only, at])
     return CACHE / "openlora" / f"{hashlib.sha256(settings.encode()).hexdigest()[:16]}.jsonl"
 
 
@@ -81,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = options.suites.split(",")
     names = [n for n in asked if n in _BUILDERS]
     inputs, at, begun = inputs_of(options.base.resolve()), commit(), machine()
-    plan = [chosen(_BUILDERS[name](inputs), options.peers) for name in names]
-    path = journal_path(names, options.peers, at)
+    plan = [chosen(_BUILDERS[name](inputs), options.peers, options.goals) for name in names]
+    path = journal_path(names, options.peers, options.goals, at)
     kept_tiers = path.with_suffix(".tiers.json")
     if options.again:
         path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-PROMPT_TOKENS = 24
+PROMPT_TOKENS = 16
 _FIRST_TOKEN = 1000
 
 

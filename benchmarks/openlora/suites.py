@@ -7,7 +7,7 @@ not everything has to fit in memory at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.openlora.case import Case, spread
@@ -34,6 +34,12 @@ class Suite:
     cases: tuple[Case, ...]
     runs: Mapping[str, frozenset[str]]
     goals: tuple[Goal, ...] = field(default=())
+
+    def only_goals(self) -> Suite:
+        """The same without what no goal is judged by."""
+        needed = {(f.engine, f.case) for goal in self.goals for f in (goal.over, goal.under)}
+        runs = {e: frozenset(c for c in cases if (e, c) in needed) for e, cases in self.runs.items()}
+        return replace(self, runs=runs)
 
 
 @dataclass(frozen=True)

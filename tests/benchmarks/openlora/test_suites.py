@@ -44,6 +44,14 @@ def test_nobody_is_asked_for_an_adapter_it_does_not_have(build: Callable[[Inputs
 @BUILDERS
 def test_ours_runs_whichever_peers_are_chosen(build: Callable[[Inputs], Suite]) -> None:
     suite = build(INPUTS)
-    assert [e.name for e in chosen(suite, "none").engines] == ["ours"]
-    assert chosen(suite, "all") == suite
-    assert all(e.name == "ours" or "peft" in e.name.lower() for e in chosen(suite, "peft").engines)
+    assert [e.name for e in chosen(suite, "none", False).engines] == ["ours"]
+    assert chosen(suite, "all", False) == suite
+    assert all(e.name == "ours" or "peft" in e.name.lower() for e in chosen(suite, "peft", False).engines)
+
+
+@BUILDERS
+def test_goals_alone_need_no_more_than_their_own_cases(build: Callable[[Inputs], Suite]) -> None:
+    suite = build(INPUTS)
+    reduced = chosen(suite, "all", True)
+    ran = {(engine.name, case) for engine in reduced.engines for case in reduced.runs[engine.name]}
+    assert ran == {(f.engine, f.case) for goal in suite.goals for f in (goal.over, goal.under)}
