@@ -48,9 +48,12 @@ def draw(axes: Any, engine: str, curve: Curve, **style: object) -> None:
 
 
 def by_distinct(document: dict[str, Any], folder: Path) -> None:
-    """Throughput against the number of different adapters in a batch of 32."""
+    """Throughput against the number of different adapters in a batch of 32, where it was measured."""
+    found = curves(document["rows"], r"batch 32, (base only|\d+ adapters?)")
+    if not found:
+        return
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for engine, curve in curves(document["rows"], r"batch 32, (base only|\d+ adapters?)").items():
+    for engine, curve in found.items():
         draw(axes, engine, curve, linestyle="-" if len(curve) > 1 else "none")
     axes.set_xscale("symlog", base=2, linthresh=1)
     axes.set_xticks([0, 1, 2, 4, 8, 16, 32], ["base", "1", "2", "4", "8", "16", "32"])
@@ -58,9 +61,11 @@ def by_distinct(document: dict[str, Any], folder: Path) -> None:
 
 
 def by_registered(document: dict[str, Any], folder: Path) -> None:
-    """Throughput of one batch against the number of adapters that are registered."""
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    """Throughput of one batch against the number of adapters that are registered, where it was measured."""
     found = curves(document["rows"], r"batch 32, ([\d,]+) registered")
+    if not found:
+        return
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
     peft: Curve = {}
     for engine, curve in found.items():
         if engine.startswith("PEFT"):
