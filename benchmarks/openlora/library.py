@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_worker.adapters.ingest import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
+from inference_worker.blobs.abort import Abort
 from protocol.cid import cid_of_raw
 
 
@@ -47,8 +48,9 @@ class Library:
         """The content id of a bundle that nobody has asked for yet."""
         return self.register(len(self._bundles) + 1)[-1]
 
-    def fetch(self, cid: str, limit: int) -> bytes:
+    def fetch(self, cid: str, limit: int, abort: Abort) -> bytes:
         """The bytes of a bundle's listing or of one of its files; the caller checks `limit`."""
+        abort.check()
         if cid not in self._blobs:
             raise BundleAbsent(f"{cid} is not among {len(self._bundles)} bundles")
         return self._blobs[cid].read()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -17,6 +19,9 @@ from benchmarks.openlora.case import Case, Sample, prompts
 from benchmarks.openlora.library import Library
 from benchmarks.openlora.traffic import zipf_draws
 from benchmarks.openlora.window import Window
+from inference_worker.adapters.bundle import BundleSource
+from inference_worker.adapters.disk import DiskTier
+from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.base.fingerprint import read_record
@@ -31,6 +36,9 @@ from inference_worker.metrics import Metrics
 
 SLOTS = 64
 _PLENTY = 1 << 40
+_DISK_BYTES = 4 << 30
+# As many as a worker has.
+_READING_THREADS, _FETCHING_THREADS = 2, 8
 # Rows that are prefilled first decode while the others wait for their prompts.
 _SLACK_TOKENS = 16
 _TRACE_REQUESTS = 256
@@ -44,8 +52,14 @@ class Ours:
         self._kernel, linear = choose_linear()
         weights = read_weights(base, linear)
         prompt_encoder = PromptEncoder(AutoTokenizer.from_pretrained(str(base)), weights.shape.vocab)
-        self._shape, self._fingerprint = weights.shape, str(read_record(base)["fingerprint"])
+        self._fingerprint = str(read_record(base)["fingerprint"])
         self._library, self._loaders = Library(folders), dict[int, AdapterLoader]()
+        self._source = BundleSource(self._library.fetch, weights.shape, self._fingerprint, Caps())
+        self._reading, self._fetching = (
+            ThreadPoolExecutor(_READING_THREADS),
+            ThreadPoolExecutor(_FETCHING_THREADS),
+        )
+        self._files = TemporaryDirectory(prefix="openlora-")
         self._budget = SLOTS * self._new_loader(_PLENTY).acquire(self._library.register(1)[0]).nbytes
         # No token ends a stream: all rows run for as long as they are measured.
         self._engine = Engine(
@@ -101,6 +115,8 @@ class Ours:
             loader = self._new_loader(self._budget)
             # What was asked for before is what a long-running worker would have in its memory and its books.
             cids = self._library.register(registered)
+            for cid in cids:
+                loader.register(cid)
             for number in zipf_draws(registered, _TRACE_REQUESTS if registered else 0, 1.0, seed=registered):
                 loader.acquire(cids[number])
                 loader.release(cids[number])
@@ -108,7 +124,9 @@ class Ours:
         return self._loaders[registered]
 
     def _new_loader(self, budget: int) -> AdapterLoader:
-        return AdapterLoader(self._library.fetch, self._shape, self._fingerprint, budget, time.monotonic)
+        metrics, folder = Metrics(), Path(self._files.name) / str(len(self._loaders))
+        disk = DiskTier(folder, _DISK_BYTES, self._fingerprint, metrics)
+        return AdapterLoader(self._source, disk, budget, self._reading, self._fetching, metrics)
 
     @contextmanager
     def _leased(self, loader: AdapterLoader, case: Case) -> Iterator[list[PackedAdapter | None]]:
