@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.openlora.intervals import Interval, Verdict, bootstrap_median, judge, paired_ratios
+from benchmarks.openlora.intervals import (
+    FEWEST_ROUNDS,
+    Interval,
+    Verdict,
+    bootstrap_median,
+    judge,
+    paired_ratios,
+)
 
 RATE = "tokens_per_cpu_second"
 
@@ -52,4 +59,7 @@ def outcome_of(goal: Goal, measured: Measured, seed: int) -> Outcome:
         return Outcome(goal, 0, None, None)
     ratios = paired_ratios([over[r] for r in rounds], [under[r] for r in rounds])
     interval = bootstrap_median(ratios, seed)
-    return Outcome(goal, len(rounds), interval, judge(interval, goal.value, goal.at_least))
+    verdict = judge(interval, goal.value, goal.at_least)
+    return Outcome(
+        goal, len(rounds), interval, verdict if len(rounds) >= FEWEST_ROUNDS else Verdict.UNDECIDED
+    )

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 RESAMPLES = 10_000
+# Below this an interval is narrow because little was seen, not because little varies.
+FEWEST_ROUNDS = 5
 _TAIL = 0.025
 
 
@@ -41,6 +43,7 @@ class Verdict(Enum):
     BEATS = "beats the goal"
     CONTAINS = "contains the goal"
     SHORT = "falls short"
+    UNDECIDED = "too few rounds"
 
 
 def spread_of(values: Sequence[float]) -> Spread:

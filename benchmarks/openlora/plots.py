@@ -1,4 +1,4 @@
-"""Draws `results/openlora.json`: `python -m benchmarks.openlora.plots FOLDER`.
+"""Draws `results/openlora.json`: `python -m benchmarks.openlora.plots FOLDER [FILE]`.
 
 Runs in an environment of its own, which holds the plotting library and nothing of ours.
 """
@@ -94,7 +94,7 @@ def main() -> None:
     """Draw all plots into the folder given."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    document = json.loads(RESULT.read_text())
+    document = json.loads((Path(sys.argv[2]) if len(sys.argv) > 2 else RESULT).read_text())
     by_distinct(document, folder)
     by_registered(document, folder)
 

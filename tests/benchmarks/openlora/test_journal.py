@@ -38,14 +38,16 @@ def test_an_engine_that_starts_after_all_is_no_longer_missing(tmp_path: Path) ->
     assert Journal(tmp_path / "run.jsonl").not_run == journal.not_run
 
 
-def test_a_goal_is_judged_on_the_rounds_that_have_both_sides() -> None:
+@pytest.mark.parametrize(("shared", "verdict"), [(4, Verdict.UNDECIDED), (5, Verdict.BEATS)])
+def test_a_goal_is_judged_on_enough_rounds_that_have_both_sides(shared: int, verdict: Verdict) -> None:
     ours, peer = Figure("ours", "batch 32"), Figure("peer", "batch 32")
-    measured = {ours: {1: 20.0, 2: 40.0, 3: 60.0}, peer: {1: 10.0, 3: 30.0}}
+    both = {n: 10.0 * n for n in range(1, shared + 1)}
+    measured = {ours: {n: 2 * rate for n, rate in both.items()} | {90: 1.0}, peer: both | {91: 1.0}}
     outcome = outcome_of(Goal("twice", ours, peer, 2.0), measured, seed=1)
-    assert outcome.rounds == 2
+    assert outcome.rounds == shared
     assert outcome.interval is not None
     assert (outcome.interval.low, outcome.interval.high) == (2.0, 2.0)
-    assert outcome.verdict is Verdict.BEATS
+    assert outcome.verdict is verdict
 
 
 @pytest.mark.parametrize("present", ["ours", "peer"])

@@ -12,6 +12,7 @@ from benchmarks.record import Machine
 
 MACHINE = Machine("a processor", 2, 2**34, "6.1", "3.11", 0.5)
 CASE = Case("batch 2, base only", (None, None), 6)
+RATES = [(30.0, 10.0), (50.0, 25.0), (40.0, 16.0), (35.0, 15.0), (45.0, 17.0)]
 
 
 def launch(name: str) -> Launch:
@@ -32,7 +33,7 @@ def suite() -> Suite:
 def filled(path: Path) -> Journal:
     journal = Journal(path)
     journal.add_failure("mixed", "absent", "no wheel for this machine")
-    for number, (ours, peer) in enumerate([(30.0, 10.0), (50.0, 25.0), (40.0, 16.0)], start=1):
+    for number, (ours, peer) in enumerate(RATES, start=1):
         journal.finish_round(
             "mixed",
             [
@@ -46,8 +47,8 @@ def filled(path: Path) -> Journal:
 def test_rows_stand_in_the_order_of_the_suite_with_their_spread(tmp_path: Path) -> None:
     rows = [r for r in rows_of([suite()], filled(tmp_path / "run.jsonl")) if r.figure == RATE]
     assert [(r.engine, r.spread.low, r.spread.median, r.spread.high, r.spread.n) for r in rows] == [
-        ("ours", 30.0, 40.0, 50.0, 3),
-        ("peer", 10.0, 16.0, 25.0, 3),
+        ("ours", 30.0, 40.0, 50.0, 5),
+        ("peer", 10.0, 16.0, 25.0, 5),
     ]
 
 
@@ -59,7 +60,7 @@ def test_the_document_holds_every_figure_goal_and_reason(tmp_path: Path) -> None
         ("peer", RATE),
     ]
     met, missing = found["goals"]
-    assert (met["ratio"]["median"], met["verdict"], met["rounds"]) == (2.5, "beats the goal", 3)
+    assert (met["ratio"]["median"], met["verdict"], met["rounds"]) == (2.5, "beats the goal", 5)
     assert (missing["ratio"], missing["verdict"]) == (None, "not measured")
     assert found["not_run"] == {"absent in mixed": "no wheel for this machine"}
     assert (found["commit"], found["rounds"], found["machine"]["cpu"]) == ("abc", 3, "a processor")
@@ -68,7 +69,7 @@ def test_the_document_holds_every_figure_goal_and_reason(tmp_path: Path) -> None
 def test_the_table_names_goals_spreads_and_who_did_not_run(tmp_path: Path) -> None:
     text = table([suite()], filled(tmp_path / "run.jsonl"), MACHINE, "abc", ["a remark"])
     lines = text.splitlines()
-    assert any(line.split()[-5:] == ["3", "30.0", "40.0", "50.0", "tok/CPU-s"] for line in lines)
+    assert any(line.split()[-5:] == ["5", "30.0", "40.0", "50.0", "tok/CPU-s"] for line in lines)
     assert any("over the peer" in line and line.endswith("beats the goal") for line in lines)
     assert any("over the absent" in line and line.endswith("not measured") for line in lines)
     assert "not run: absent in mixed: no wheel for this machine" in lines
