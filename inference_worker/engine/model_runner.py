@@ -82,7 +82,11 @@ class ModelRunner:
         hidden = self._layers(torch.tensor([row.token for row in ordered]), positions, attend, adapt)
         for row in ordered:
             row.cache.advance(1)
-        return self._logits(hidden)[torch.tensor(plan.order).argsort()]
+        logits = self._logits(hidden)
+        # A batch's logits are megabytes, and rows of the base alone were not reordered.
+        if plan.order == tuple(range(len(rows))):
+            return logits
+        return logits[torch.tensor(plan.order).argsort()]
 
     def _layers(
         self, tokens: torch.Tensor, positions: torch.Tensor, attend: _Attend, adapt: _Adapt | None
