@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
@@ -28,6 +29,7 @@ from inference_worker.adapters.failures import AdapterQuarantined
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
 from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
+from inference_worker.adapters.usage import UsageBook
 from inference_worker.blobs.abort import FetchAborted
 from inference_worker.engine.constraint import ConstraintBroken
 from inference_worker.engine.engine import Engine
@@ -277,11 +279,29 @@ async def generate(request: web.Request) -> web.StreamResponse:
             services.loader.release(adapter.cid)
 
     events = stream(services.engine, prompt, params, adapter, tenant, release)
+    if adapter is not None:
+        events = counted(events, services.loader.usage, adapter.cid, len(prompt))
     async with aclosing(events):  # type: ignore[type-var]
         first = await anext(events)
         if isinstance(first, Failed):
             return refusal(_FAILED_STATUSES.get(first.code, 500), first.code, first.message)
         return await _answer(request, prompt, first, events)
+
+
+async def counted(
+    events: AsyncIterator[Event], usage: UsageBook, cid: str, prompt_tokens: int
+) -> AsyncIterator[Event]:
+    """The same events; what the answer took is booked on its adapter, whichever way it ends once begun."""
+    started, begun, produced = time.perf_counter(), False, 0
+    try:
+        async with aclosing(events):  # type: ignore[type-var]
+            async for event in events:
+                begun = True
+                produced += isinstance(event, TokenProduced)
+                yield event
+    finally:
+        if begun:
+            usage.answer(cid, prompt_tokens, produced, time.perf_counter() - started)
 
 
 async def _answer(

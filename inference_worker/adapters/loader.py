@@ -27,6 +27,7 @@ from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.refusals import AdapterRefused
 from inference_worker.adapters.residency import ResidencyFull
 from inference_worker.adapters.status import Tier, TierStatus
+from inference_worker.adapters.usage import UsageBook
 from inference_worker.blobs.abort import Abort, FetchAborted
 from inference_worker.errors import WorkerError
 from inference_worker.metrics import Metrics
@@ -91,6 +92,7 @@ class AdapterLoader:
         self.host = HostTier(budget_bytes, metrics)
         self.catalog = Catalog()
         self.failures = FailureBook(limits.failure_seconds, clock)
+        self.usage = UsageBook(time.time)
         self._flights: dict[str, _Flight] = {}
 
     def request(self, cid: str) -> Future[PackedAdapter]:
@@ -179,6 +181,7 @@ class AdapterLoader:
                 requests=self.catalog.requests(),
                 refused=self.failures.refused(),
                 failed=self.failures.failed(),
+                uses=self.usage.uses(),
             )
 
     def close(self) -> None:
@@ -224,8 +227,8 @@ class AdapterLoader:
                 self.host.reserve(cid, nbytes)
             packed = self._read_file(cid)
             if packed is not None:
+                self._count_load("disk", started, packed)
                 self._land(flight, packed)
-                self._count_load("disk", started)
                 return
             with self._lock:
                 self.host.abandon(cid)
@@ -248,7 +251,7 @@ class AdapterLoader:
         flight.abort.check()
         flight.abort.limit(self._limits.fetch_seconds)
         packed = in_own_memory(self.source.load(flight.cid, flight.abort))
-        self._count_load("node", started)
+        self._count_load("node", started, packed)
         try:
             with self._lock:
                 if self._flights.get(flight.cid) is not flight:
@@ -304,8 +307,9 @@ class AdapterLoader:
     def _count_lookup(self, tier: str, hit: bool) -> None:
         self._metrics.count("adapter_lookups_total", tier=tier, outcome="hit" if hit else "miss")
 
-    def _count_load(self, tier: str, started: float) -> None:
+    def _count_load(self, tier: str, started: float, packed: PackedAdapter) -> None:
         if tier == "disk":
             self._count_lookup(tier, True)
-        taken = round((time.perf_counter() - started) * 1e6)
-        self._metrics.count("adapter_load_microseconds_total", taken, tier=tier)
+        taken = time.perf_counter() - started
+        self.usage.load(packed.cid, payload_bytes(packed), taken)
+        self._metrics.count("adapter_load_microseconds_total", round(taken * 1e6), tier=tier)

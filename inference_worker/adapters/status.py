@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from inference_worker.adapters.residency import Resident
+from inference_worker.adapters.usage import UNUSED, Use
 
 Tier = Literal["host", "disk"]
 State = Literal["resident", "loading", "cached", "registered", "failed", "quarantined"]
@@ -29,6 +30,7 @@ class AdapterRow:
     requests: int = 0
     code: str = ""
     reason: str = ""
+    use: Use = UNUSED
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class TierStatus:
     requests: Mapping[str, int]
     refused: Mapping[str, tuple[str, str]]
     failed: Mapping[str, tuple[str, str]]
+    uses: Mapping[str, Use] = field(default_factory=dict)
 
     def rows(self) -> tuple[AdapterRow, ...]:
         """Every adapter once: resident ones first, least recently used first, quarantined ones last."""
@@ -82,6 +85,7 @@ class TierStatus:
             requests=self.requests.get(cid, 0),
             code=code,
             reason=reason,
+            use=self.uses.get(cid, UNUSED),
         )
 
     def _state(self, cid: str) -> State:

@@ -1,7 +1,6 @@
 """One node from its configuration: keys opened, settings made plain, listeners joined to its parts."""
 
 import asyncio
-import secrets
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from node.chain.keccak import keccak
 from node.chain.rpc import Chain
 from node.cli.access import KeyRing
 from node.cli.session import read_password
+from node.cli.worker_paths import worker_paths
 from node.config import Config
 from node.daemon import Core, Daemon, DaemonSettings, build
 from node.datanet import icd10
@@ -44,7 +44,6 @@ from node.models.contracts import ModelContracts
 from node.models.registry import ModelRegistry
 from node.service import Loop, Service
 from node.serving.catalog import RegistryCatalog
-from node.serving.worker_process import WorkerPaths
 from node.store.database import Database
 from node.store.datanet import DatanetTable
 from node.store.models import ModelTable, TrainingTable
@@ -61,7 +60,6 @@ MODEL_REFRESH_SECONDS = 10.0
 DATANET_REFRESH_SECONDS = 10.0
 CODE_SYSTEMS = {icd10.NAME: icd10.Icd10Cm()}
 PROBE_SECONDS = 5.0
-TOKEN_BYTES = 32
 
 
 def run_node(config: Config) -> None:
@@ -103,23 +101,6 @@ async def _until_stopped(daemon: Daemon) -> None:
         await stopped.wait()
     finally:
         await daemon.stop()
-
-
-def worker_paths(config: Config) -> WorkerPaths:
-    """The worker's places; its token is made here, the first time."""
-    worker = config.worker
-    token_file = config.path(worker.token_file)
-    if not token_file.exists():
-        token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        token_file.touch(mode=0o600)
-        token_file.write_text(secrets.token_urlsafe(TOKEN_BYTES) + "\n", encoding="ascii")
-    return WorkerPaths(
-        socket=config.path(worker.socket),
-        node_socket=config.path(worker.internal_socket),
-        token_file=token_file,
-        data_dir=config.path(worker.data_dir),
-        base_dir=config.path(worker.base_dir),
-    )
 
 
 def catalog_of(database: Database, blobs: BlobStore, chain: Chain) -> RegistryCatalog:

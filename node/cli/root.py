@@ -20,6 +20,7 @@ from node.cli import (
     reward,
     run,
     stake,
+    worker,
 )
 from node.cli.session import Session, StandardError
 from node.errors import OpenLedgerError
@@ -85,5 +86,6 @@ for group in (
     reward.group,
     run.group,
     stake.group,
+    worker.group,
 ):
     cli.add_command(group)

@@ -17,6 +17,7 @@ import aiohttp
 
 from node.errors import (
     Busy,
+    Conflict,
     IntegrityError,
     InvalidInput,
     NotFound,
@@ -49,6 +50,8 @@ MAX_REPLY_BYTES = 16 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 # A worker loads an adapter or runs a long prefill before its first byte; silence beyond this is a hang.
 SILENCE_SECONDS = 300.0
+# The one 409 that speaks of no fencing token: a lease or a pin holds the adapter.
+HELD = "adapter_held"
 
 
 class WorkerRefused(InvalidInput):
@@ -93,12 +96,12 @@ class WorkerClient:
 
     async def health(self) -> WorkerHealth:
         """What the worker is and holds."""
-        return await self._ask(WorkerHealth.from_json, "GET", "/health")
+        return await self.ask(WorkerHealth.from_json, "GET", "/health")
 
     async def tokenize(self, order: Order) -> tuple[int, ...]:
         """Token ids of the order's prompt, rendered by the base's chat template where it has messages."""
         request = TokenizeRequest(order.messages, order.prompt)
-        reply = await self._ask(TokenizeResult.from_json, "POST", "/tokenize", request.to_json())
+        reply = await self.ask(TokenizeResult.from_json, "POST", "/tokenize", request.to_json())
         return reply.ids
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenEvent | GenerateResult, None]:
@@ -114,23 +117,29 @@ class WorkerClient:
         raise WorkerUnreachable("the worker ended the answer before it was done")
 
     async def attribute(self, request: AttributeRequest) -> AttributeResult:
-        return await self._ask(AttributeResult.from_json, "POST", "/attribute", request.to_json())
+        return await self.ask(AttributeResult.from_json, "POST", "/attribute", request.to_json())
 
     async def submit_job(self, spec: JobSpec) -> str:
         """Start a training or evaluation; return its id. The same spec again starts nothing new."""
-        return await self._ask(_job_id, "POST", "/jobs", spec.to_json())
+        return await self.ask(_job_id, "POST", "/jobs", spec.to_json())
 
     async def job(self, job_id: str) -> JobStatus:
-        return await self._ask(JobStatus.from_json, "GET", f"/jobs/{job_id}")
+        return await self.ask(JobStatus.from_json, "GET", f"/jobs/{job_id}")
+
+    async def text(self, path: str) -> str:
+        """One reply that is plain text."""
+        async with self._reply("GET", path) as reply:
+            return (await _read(reply)).decode("utf-8", "replace")
 
     async def cancel_job(self, job_id: str) -> None:
         """Ask for the end of a job; one that has ended stays as it is."""
         async with self._reply("DELETE", f"/jobs/{job_id}") as reply:
             await _read(reply)
 
-    async def _ask(
+    async def ask(
         self, read: Callable[[object], T], method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> T:
+        """One JSON reply, as `read` takes it. Raises errors of ours only."""
         async with self._reply(method, path, body) as reply:
             return read(_parse(await _read(reply)))
 
@@ -194,6 +203,8 @@ def _refusal(status: int, body: bytes) -> OpenLedgerError:
     message = str(detail.get("message", "")) if isinstance(detail, dict) else ""
     if status == 404:
         return NotFound(message or "the worker knows no such thing", code=code)
+    if status == 409 and code == HELD:
+        return Conflict(message or "something holds it", code=code)
     if status == 409:
         return StaleFence(message or "the worker holds a newer assignment", code=code)
     if status in (429, 503):

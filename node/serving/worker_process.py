@@ -35,12 +35,16 @@ class WorkerPaths:
 
 
 def worker_command(paths: WorkerPaths) -> tuple[str, ...]:
-    """The worker's command line under this interpreter."""
+    """The command line of a worker that ends with this process, under this interpreter."""
+    return (*lone_worker_command(paths), "--parent", str(os.getpid()))
+
+
+def lone_worker_command(paths: WorkerPaths) -> tuple[str, ...]:
+    """The command line of a worker that ends when it is told to."""
     return (
         sys.executable, "-m", "inference_worker",
         "--socket", str(paths.socket), "--node-socket", str(paths.node_socket),
         "--token-file", str(paths.token_file), "--data", str(paths.data_dir), "--base", str(paths.base_dir),
-        "--parent", str(os.getpid()),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from scripts.deployment_plan import DEVNET, OPEN, deploy_with_web3
 from tests.node.chain.support import chain_process
 
 PASSWORD = "correct horse"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass
