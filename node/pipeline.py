@@ -28,7 +28,7 @@ from node.receipts.terms import terms_of
 from node.serving.answer import Answer, AnswerRefused, check_answer
 from node.serving.dispatcher import Dispatcher
 from node.serving.live import Finished, LiveAnswer, Token
-from node.serving.model import Catalog, ServedModel
+from node.serving.model import AUTO, Catalog, ServedModel
 from node.serving.order import Order
 from node.serving.provenance import Provenance
 from node.store.jobs import JobStore, StoredJob
@@ -72,11 +72,14 @@ class InferenceRequest:
 
 @dataclass(frozen=True)
 class Admission:
-    """A request that the node has agreed to serve, with its worst-case price reserved."""
+    """A request that the node has agreed to serve, with its worst-case price reserved. `chosen` says why
+    the node took this model, empty where the client named it.
+    """
 
     request_id: bytes
     model: str
     created: int
+    chosen: str = ""
 
 
 class Pipeline:
@@ -135,13 +138,15 @@ class Pipeline:
                 # The client repeated itself faster than we recorded the first try: it joins that one.
                 if not self._is_served(job_id, request.body_digest):
                     raise
-        return Admission(job_id, request.model, self._jobs.get(job_id).requested_at)
+        job = self._jobs.get(job_id)
+        model = ServedModel.from_json(job.model_json)
+        return Admission(job_id, model.name, job.requested_at, model.chosen)
 
     async def _record(
         self, job_id: bytes, key: str, payer: Payer, request: InferenceRequest, abandoned: StoredJob | None
     ) -> StoredJob:
         """The first durable step: the job, with its worst-case price reserved."""
-        model = await asyncio.to_thread(self._catalog.find, request.model)
+        model = await asyncio.to_thread(self._find, request)
         await asyncio.to_thread(self._check_payable, model)
         prompt_tokens = await self._dispatcher.count_tokens(model, request.order)
         parameters = await asyncio.to_thread(self._parameters.current)
@@ -161,6 +166,11 @@ class Pipeline:
         await asyncio.to_thread(self._admissions.admit, job, payer, request.max_price, abandoned is not None)
         failpoint("job.recorded")
         return job
+
+    def _find(self, request: InferenceRequest) -> ServedModel:
+        if request.model == AUTO:
+            return self._catalog.choose(request.order.question)
+        return self._catalog.find(request.model)
 
     def _is_served(self, job_id: bytes, body_digest: bytes) -> bool:
         known = self._jobs.find_same(job_id, body_digest)

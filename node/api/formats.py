@@ -16,7 +16,7 @@ from protocol.hashing import to_hex
 @dataclass(frozen=True)
 class Envelope:
     """What is the same in every piece of one answer. `origin` is this node's public address, `logprobs`
-    whether the client asked for them.
+    whether the client asked for them; `chosen` why the node took this model, where the client left it to us.
     """
 
     form: Literal["chat", "text"]
@@ -25,13 +25,14 @@ class Envelope:
     created: int
     origin: str
     logprobs: bool = False
+    chosen: str = ""
 
     @property
     def answer_id(self) -> str:
         """The id in OpenAI's style."""
         return ("chatcmpl-" if self.form == "chat" else "cmpl-") + self.request_id.hex()
 
-    def links(self) -> dict[str, str]:
+    def links(self) -> dict[str, object]:
         """The `openledger` member."""
         name = to_hex(self.request_id)
         return {
@@ -39,6 +40,7 @@ class Envelope:
             "receipt_url": f"{self.origin}/v1/receipts/{name}",
             "attribution_url": f"{self.origin}/v1/attribution/{name}",
             "answer_url": f"{self.origin}/answers/{name}",
+            **({"auto": {"model": self.model, "reason": self.chosen}} if self.chosen else {}),
         }
 
     def whole(self, tokens: Sequence[Token], finished: Finished) -> dict[str, object]:

@@ -6,7 +6,7 @@ key, where it replays.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Literal
 
@@ -22,6 +22,7 @@ from node.api.sse import EventStream, ReaderGone
 from node.errors import OpenLedgerError
 from node.pipeline import Admission
 from node.serving.live import Finished, Token
+from node.serving.model import AUTO
 
 log = structlog.get_logger(component="api")
 routes = web.RouteTableDef()
@@ -29,16 +30,20 @@ routes = web.RouteTableDef()
 
 @routes.get("/v1/models")
 async def list_models(request: web.Request) -> web.Response:
-    """Every model that this node serves."""
-    return web.json_response({"object": "list", "data": [_model(card) for card in await _served(request)]})
+    """Every model that this node serves, and `auto` where there is a base that it can fall back on."""
+    cards = await _served(request)
+    data = [_model(card) for card in cards]
+    return web.json_response({"object": "list", "data": [*data, *_auto(cards)]})
 
 
 @routes.get("/v1/models/{name:.+}")
 async def get_model(request: web.Request) -> web.Response:
     """One model by name, or by name@version."""
-    name = request.match_info["name"]
-    for card in await _served(request):
-        if _is_called(card, name):
+    name, cards = request.match_info["name"], await _served(request)
+    for auto in _auto(cards) if name == AUTO else []:
+        return web.json_response(auto)
+    for card in cards:
+        if _is_called(card, name) and name != AUTO:
             return web.json_response(_model(card))
     raise _no_such_model(name)
 
@@ -48,7 +53,7 @@ async def _served(request: web.Request) -> tuple[ModelCard, ...]:
 
 
 async def _require_served(request: web.Request, name: str) -> None:
-    if not any(_is_called(card, name) for card in await _served(request)):
+    if name != AUTO and not any(_is_called(card, name) for card in await _served(request)):
         raise _no_such_model(name)
 
 
@@ -76,6 +81,13 @@ def _model(card: ModelCard) -> dict[str, object]:
             "fixed_price": str(card.fixed_price),
         },
     }
+
+
+def _auto(cards: Sequence[ModelCard]) -> list[dict[str, object]]:
+    """The entry of `auto`: it has the base's owner and time, and each answer the price of its model."""
+    bare = [card for card in cards if card.parent is None][:1]
+    head = {"id": AUTO, "object": "model", "parent": None, "root": ""}
+    return [{**head, "created": card.created, "owned_by": card.owner} for card in bare]
 
 
 @routes.post("/v1/chat/completions")
@@ -121,10 +133,11 @@ async def _serve(request: web.Request, parsed: Parsed, form: Literal["chat", "te
         envelope = Envelope(
             form,
             admission.request_id,
-            asked.model,
+            admission.model,
             admission.created,
             origin_of(request),
             asked.sampling.logprobs is not None,
+            admission.chosen,
         )
         # The client's key makes a second try the same request; without one it would be a new one, billed
         # again.

@@ -43,7 +43,9 @@ from node.log import configure
 from node.models.contracts import ModelContracts
 from node.models.registry import ModelRegistry
 from node.service import Loop, Service
+from node.serving.auto import AutoCatalog
 from node.serving.catalog import RegistryCatalog
+from node.serving.measured import Measurements
 from node.store.database import Database
 from node.store.datanet import DatanetTable
 from node.store.models import ModelTable, TrainingTable
@@ -103,12 +105,14 @@ async def _until_stopped(daemon: Daemon) -> None:
         await daemon.stop()
 
 
-def catalog_of(database: Database, blobs: BlobStore, chain: Chain) -> RegistryCatalog:
+def catalog_of(database: Database, blobs: BlobStore, chain: Chain) -> AutoCatalog:
     """Served models from the registry, refreshed once so that the first request finds them."""
     contracts = ModelContracts(chain)
     registry = ModelRegistry(ModelTable(database), blobs, contracts)
     registry.refresh()
-    return RegistryCatalog(registry, contracts, blobs, TrainingTable(database))
+    trainings = TrainingTable(database)
+    catalog = RegistryCatalog(registry, contracts, blobs, trainings)
+    return AutoCatalog(catalog, registry, Measurements(trainings, blobs))
 
 
 def listeners(config: Config, core: Core) -> Sequence[Service]:

@@ -13,6 +13,9 @@ from typing import Protocol
 
 from protocol.pricing import Rates
 
+# The name under which a client leaves the choice of the model to the node.
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class ServedModel:
@@ -20,7 +23,8 @@ class ServedModel:
 
     `adapter_cid` is its bundle (None for a bare base), `index_cid` its attribution index, `manifest_cid`
     the dataset manifest, `tokens_cid` the open rows' token ids (None where this node lacks them);
-    `royalties` are (parent's owner, ppm of the model owner's part); rates are wei per 1000 tokens.
+    `royalties` are (parent's owner, ppm of the model owner's part); rates are wei per 1000 tokens; `chosen`
+    says why `auto` took it, empty where the client named it.
     """
 
     name: str
@@ -37,6 +41,7 @@ class ServedModel:
     fixed_price: int
     royalties: tuple[tuple[str, int], ...]
     min_span_tokens: int
+    chosen: str = ""
 
     @property
     def rates(self) -> Rates:
@@ -58,3 +63,6 @@ class Catalog(Protocol):
 
     def find(self, name: str) -> ServedModel:
         """The model by `name` or `name@version`; NotFound where it is not served here."""
+
+    def choose(self, prompt: str) -> ServedModel:
+        """The model that AUTO stands for, given what is asked; NotFound where there is none."""

@@ -17,6 +17,14 @@ class Order:
     max_tokens: int
     sampling: Sampling
 
+    @property
+    def question(self) -> str:
+        """What is asked: the prompt, or the user's last message; the last message where no user speaks."""
+        if self.messages is None:
+            return self.prompt or ""
+        asked = [content for role, content in self.messages if role == "user"]
+        return asked[-1] if asked else self.messages[-1][1]
+
     def to_json(self) -> str:
         fields = {
             "messages": self.messages,

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from node.errors import InvalidInput
-from protocol.canonical import canonical_json
+from protocol.canonical import canonical_json, parse_json
+from protocol.fields import Fields
 from protocol.manifest import Row, dedup_digest
+
+MAX_QUESTIONS = 1_000_000
+MAX_PROMPT_CHARS = 1 << 20
 
 
 def encode_held_out(questions: Sequence[Row], candidates: Sequence[Row] = ()) -> bytes:
@@ -28,3 +32,15 @@ def check_disjoint(questions: Sequence[Row], trained: Sequence[Row]) -> None:
 
 def _question(row: Row) -> dict[str, str]:
     return {"prompt": row.prompt, "completion": row.completion}
+
+
+def decode_prompts(data: bytes) -> tuple[str, ...]:
+    """The questions' prompts of such a file. Raises ProtocolError."""
+    fields = Fields(parse_json(data, max_bytes=len(data), max_depth=8), "held_out")
+    fields.integer("v", 1, 1)
+    prompts = tuple(
+        one.text("prompt", MAX_PROMPT_CHARS) for one in fields.objects("questions", MAX_QUESTIONS)
+    )
+    if not prompts:
+        raise fields.wrong("questions", "must hold at least one")
+    return prompts

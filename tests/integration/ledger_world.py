@@ -344,3 +344,6 @@ class FileCatalog:
     def find(self, name: str) -> ServedModel:
         assert name == self._model.name
         return self._model
+
+    def choose(self, prompt: str) -> ServedModel:
+        return replace(self._model, chosen=f"asked {prompt!r}")

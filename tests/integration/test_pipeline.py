@@ -25,7 +25,7 @@ from protocol.pricing import Rates, price
 from protocol.receipt import Voucher
 from protocol.types import version_key
 from tests.integration import worker_server
-from tests.integration.ledger_world import DEPOSIT, FIXED, IN_RATE, OUT_RATE, SETTINGS
+from tests.integration.ledger_world import DEPOSIT, FIXED, IN_RATE, MODEL, OUT_RATE, SETTINGS
 from tests.integration.running_node import Node
 
 RATES = Rates(IN_RATE, OUT_RATE, FIXED)
@@ -43,6 +43,20 @@ async def test_an_answer_is_streamed_priced_and_receipted(node: Node) -> None:
         cumulative += finished.price
         assert (receipt.seq, receipt.price, receipt.cumulative) == (seq, finished.price, cumulative)
         assert (receipt.prompt_tokens, receipt.output_tokens) == (len(prompt), 12)
+
+
+async def test_the_receipt_of_auto_names_the_model_that_was_taken(node: Node) -> None:
+    """SPEC 4.166"""
+    request = replace(node.request("which", key="k"), model="auto")
+    admissions = [await node.core.pipeline.admit(request) for _ in range(2)]
+    assert admissions[0] == admissions[1]
+    assert (admissions[0].model, admissions[0].chosen) == (MODEL, "asked 'which'")
+    await node.answer(admissions[0])
+    stored = await node.core.pipeline.settled(admissions[0].request_id)
+    assert stored is not None
+    model = node.core.catalog.find(MODEL)
+    assert stored_receipt(stored).model_id == model.model_id
+    assert stored_receipt(stored).price == price(len("which"), 12, RATES)
 
 
 async def test_repeating_a_key_returns_the_answer_and_charges_nothing_more(node: Node) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference_worker.adapters.usage import UNUSED, Use, UsageBook
+from inference_worker.adapters.usage import UNUSED, UsageBook, Use
 from tests.inference_worker.adapters.loading import Clock
 
 

@@ -25,11 +25,13 @@ from node.payments.session import Unauthenticated
 from node.payments.vouchers import VoucherNotAuthorised
 from node.pipeline import Admission, InferenceRequest
 from node.serving.live import Finished, Token
+from node.serving.model import AUTO
 from protocol.logprobs import ScoredToken, TokenScores
 
 KEY = "ol_sk_test"
 POOR_KEY = "ol_sk_poor"
 MODEL = "icd10"
+REASON = "measured gain +0.200 MRR"
 PRICE = 777
 
 
@@ -61,6 +63,8 @@ class ScriptedPipeline:
         known = self.charged.setdefault(request_id, request)
         if known.body_digest != request.body_digest:
             raise Conflict("this idempotency key was used with another body")
+        if request.model == AUTO:
+            return Admission(request_id, MODEL, 1_700_000_000, REASON)
         return Admission(request_id, request.model, 1_700_000_000)
 
     async def stream(self, admission: Admission) -> AsyncIterator[Token | Finished]:
@@ -115,12 +119,15 @@ class Surroundings:
     """Models, health and a chain that answers every call with its own method name."""
 
     ready: bool = True
+    bare: bool = False
     calls: list[str] = field(default_factory=list)
 
     def served(self) -> tuple[ModelCard, ...]:
         owner = "0x" + "11" * 20
+        base = ModelCard("plain", 1, 1_600_000_000, owner, None, "", 0, 0, 1, 1, 0)
         return (
             ModelCard(MODEL, 2, 1_700_000_000, owner, "smollm2", "bafkreia", 1, 2, 10**15, 2 * 10**15, 0),
+            *([base] if self.bare else []),
         )
 
     def components(self) -> tuple[Component, ...]:

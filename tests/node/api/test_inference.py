@@ -12,7 +12,7 @@ import pytest
 from node.errors import Busy, WorkerUnreachable
 from protocol.json_schema import ANY_OBJECT
 from protocol.sampling import Sampling
-from tests.node.api.conftest import KEY, MODEL, POOR_KEY, PRICE, Running
+from tests.node.api.conftest import KEY, MODEL, POOR_KEY, PRICE, REASON, Running
 
 
 @pytest.fixture
@@ -50,6 +50,30 @@ async def test_the_official_client_streams_the_same_text(running: Running, sdk: 
     assert len(finished) == 1
     assert finished[0].openledger["price"] == str(PRICE)  # type: ignore[attr-defined]
     assert len({chunk.id for chunk in chunks}) == 1
+
+
+async def test_auto_names_the_chosen_model_and_the_reason(running: Running, sdk: openai.AsyncOpenAI) -> None:
+    """SPEC 4.166"""
+    messages = [{"role": "user", "content": "one two"}]
+    whole = await sdk.chat.completions.create(model="auto", messages=messages)
+    assert whole.model == MODEL
+    assert whole.openledger["auto"] == {"model": MODEL, "reason": REASON}  # type: ignore[attr-defined]
+    stream = await sdk.chat.completions.create(model="auto", messages=messages, stream=True)
+    chunks = [chunk async for chunk in stream]
+    assert {chunk.model for chunk in chunks} == {MODEL}
+    assert chunks[-1].openledger["auto"]["reason"] == REASON  # type: ignore[attr-defined]
+    named = await sdk.chat.completions.create(model=MODEL, messages=messages)
+    assert "auto" not in named.openledger  # type: ignore[attr-defined]
+
+
+async def test_auto_is_listed_where_it_can_fall_back(running: Running, sdk: openai.AsyncOpenAI) -> None:
+    """SPEC 4.166"""
+    assert [one.id async for one in sdk.models.list()] == [MODEL]
+    with pytest.raises(openai.NotFoundError):
+        await sdk.models.retrieve("auto")
+    running.surroundings.bare = True
+    assert [one.id async for one in sdk.models.list()] == [MODEL, "plain", "auto"]
+    assert (await sdk.models.retrieve("auto")).created == 1_600_000_000
 
 
 async def test_text_completions_stream_and_come_whole(running: Running, sdk: openai.AsyncOpenAI) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from node.datanet.icd10 import row_of, select_codes
 from node.errors import InvalidInput
-from node.training.held_out import check_disjoint, encode_held_out
+from node.training.held_out import check_disjoint, decode_prompts, encode_held_out
+from protocol.errors import ProtocolError
 
 ROWS = [row_of(code) for code in select_codes(20, "held out")]
 
@@ -25,3 +26,17 @@ def test_a_question_that_was_trained_on_is_found() -> None:
     check_disjoint(ROWS[:5], ROWS[5:])
     with pytest.raises(InvalidInput, match="among the training rows"):
         check_disjoint(ROWS[:6], ROWS[5:])
+
+
+def test_the_prompts_are_read_back_and_nothing_else_is() -> None:
+    """SPEC 4.165"""
+    assert decode_prompts(encode_held_out(ROWS[:5], ROWS)) == tuple(row.prompt for row in ROWS[:5])
+    for data in (
+        b"",
+        b"[]",
+        b'{"v":2,"questions":[]}',
+        b'{"v":1,"questions":[]}',
+        b'{"v":1,"questions":[{}]}',
+    ):
+        with pytest.raises(ProtocolError):
+            decode_prompts(data)
