@@ -22,7 +22,7 @@ from node.serving.model import ServedModel
 # Of a domain's questions this share is as near to another one there as is asked of a prompt.
 COVERED_PERCENT = 95
 # Questions that have nothing to do with each other make a domain that would take in everything. Prompts of
-# no domain reach 0.27 by the words that every question has (ADR 18).
+# no domain reach 0.27 by the words that every question has (ADR 16).
 LEAST_LIKENESS = 0.3
 MAX_PROMPTS = 512
 
