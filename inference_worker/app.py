@@ -26,15 +26,15 @@ from inference_worker.attribution.service import AttributionService
 from inference_worker.base.load import load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.config import WorkerConfig
+from inference_worker.engine.base_dtype import kernel_of
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.grammar import GrammarCompiler
-from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
-from inference_worker.engine.weights import WEIGHTS_FILE, read_weights
+from inference_worker.engine.weights import WEIGHTS_FILE, read_base
 from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
 from inference_worker.server import Fences, Services, create_app
@@ -116,22 +116,24 @@ def build(
     blobs = NodeBlobs(str(config.node_socket), token)
     # Attribution needs gradients, so it has the base a second time, as an ordinary module.
     traced = load_base(config.base)
-    kernel, linear = choose_linear()
-    weights = read_weights(config.base, linear)
+    kernel = kernel_of(config.base_dtype)
+    weights = read_base(config.base, kernel)
+    log.info("base_loaded", dtype=config.base_dtype, kernel=kernel.name, bytes=weights.nbytes)
     limits = limits_of(config, weights.shape.positions)
     prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
     metrics = Metrics()
-    rows = BaseRows(config.base / WEIGHTS_FILE)
+    rows = BaseRows(config.base / WEIGHTS_FILE, kernel.widened)
     source = BundleSource(blobs.get, weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
-    # Files of another base or of another pool are of no use here.
-    made_for = f"{traced.fingerprint} {config.adapter_dtype}"
+    made_for = packed_for(traced.fingerprint, config)
     disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics)
     loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(
         token=token,
         base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
-        profile_id=profile_id(kernel, limits.first_piece, limits.prefill_tokens, config.adapter_dtype),
+        profile_id=profile_id(
+            kernel.name, limits.first_piece, limits.prefill_tokens, config.adapter_dtype, config.base_dtype
+        ),
         prompts=prompts,
         sampling=SamplingRules(GrammarCompiler(traced.tokenizer, weights.shape.vocab), weights.shape.vocab),
         loader=loader,
@@ -151,6 +153,11 @@ def build(
         fences=Fences(),
         metrics=metrics,
     )
+
+
+def packed_for(fingerprint: str, config: WorkerConfig) -> str:
+    """What packed files are good for: this base as it is held, for DoRA gains follow it, and this pool."""
+    return f"{fingerprint} {config.base_dtype} {config.adapter_dtype}"
 
 
 def limits_of(config: WorkerConfig, positions: int) -> SchedulerLimits:

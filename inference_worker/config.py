@@ -22,6 +22,7 @@ class WorkerConfig:
     data: Path
     base: Path
     threads: int = 1
+    base_dtype: Literal["float32", "bfloat16", "int8", "int4"] = "float32"
     adapter_bytes: int = 1024 * MIB
     adapter_dtype: Literal["float32", "int8"] = "float32"
     adapter_disk_bytes: int = 8192 * MIB
@@ -47,6 +48,12 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
     parser.add_argument("--data", type=Path, required=True, help="folder for job state and caches")
     parser.add_argument("--base", type=Path, required=True, help="folder of the converted base model")
     parser.add_argument("--threads", type=int, default=default_threads(os.cpu_count()))
+    parser.add_argument(
+        "--base-dtype",
+        choices=("float32", "bfloat16", "int8", "int4"),
+        default=WorkerConfig.base_dtype,
+        help="how the base is held; only float32 is verifiable on another machine",
+    )
     parser.add_argument("--adapter-bytes", type=int, default=WorkerConfig.adapter_bytes)
     parser.add_argument("--adapter-dtype", choices=("float32", "int8"), default=WorkerConfig.adapter_dtype)
     parser.add_argument("--adapter-disk-bytes", type=int, default=WorkerConfig.adapter_disk_bytes)

@@ -6,7 +6,7 @@ read back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,21 @@ from inference_worker.adapters.module_names import path_of
 PIECE_ROWS = 1024
 
 
+def as_stored(weight: torch.Tensor) -> torch.Tensor:
+    """The weight of a base that is held in full."""
+    return weight
+
+
 @dataclass(frozen=True)
 class BaseRows:
-    """The base in this safetensors file; may be shared between threads, for each reading opens it anew."""
+    """The base in this safetensors file; may be shared between threads, for each reading opens it anew.
+
+    `widened` turns rows of a stored weight into those that the engine multiplies: others, where it holds the
+    base in fewer bits.
+    """
 
     file: Path
+    widened: Callable[[torch.Tensor], torch.Tensor] = as_stored
 
     def open(self) -> AbstractContextManager[Any]:
         """The file, mapped: a piece is read when it is asked for."""

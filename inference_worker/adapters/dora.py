@@ -22,14 +22,16 @@ def gains_of(
 ) -> dict[Target, torch.Tensor]:
     """By (layer, module) the gains, (outputs,) fp32, of (down, up with the scale folded in) and magnitude.
 
-    A gain is not finite where a row of the adapted weight is zero; the caller refuses such an adapter.
+    W is what the engine multiplies: of a base in fewer bits the rounded weights, so that an adapted row has
+    the learned length. A gain is not finite where a row of the adapted weight is zero; the caller refuses
+    such an adapter.
     """
     gains = {}
     with base.open() as opened:
         for (layer, module), (down, up) in low_rank.items():
             norms = torch.cat(
                 [
-                    torch.linalg.vector_norm(weight.addmm(up[rows], down), dim=1)
+                    torch.linalg.vector_norm(base.widened(weight).addmm(up[rows], down), dim=1)
                     for rows, weight in pieces(opened, layer, module)
                 ]
             )

@@ -8,12 +8,24 @@ and rows agree only within rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 PACK_ROWS_HINT = 32
-Linear = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The product with one weight, from (rows, inputs) fp32 to (rows, outputs) fp32, and the tensors that it
+    holds."""
+
+    apply: Callable[[torch.Tensor], torch.Tensor]
+    held: tuple[torch.Tensor, ...]
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.apply(rows)
 
 
 def plain_linear(weight: torch.Tensor) -> Linear:
@@ -23,11 +35,11 @@ def plain_linear(weight: torch.Tensor) -> Linear:
     def apply(rows: torch.Tensor) -> torch.Tensor:
         return F.linear(rows, weight)
 
-    return apply
+    return Linear(apply, (weight,))
 
 
 def packed_linear(weight: torch.Tensor) -> Linear:
-    """The product over a weight packed for oneDNN; takes (rows, inputs) contiguous fp32."""
+    """The product over a weight packed for oneDNN; takes (rows, inputs) contiguous, of the weight's dtype."""
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), PACK_ROWS_HINT)
     product = torch.ops.mkldnn._linear_pointwise
 
@@ -38,15 +50,16 @@ def packed_linear(weight: torch.Tensor) -> Linear:
         result: torch.Tensor = product(rows, packed, None, "none", [], "")
         return result
 
-    return apply
+    return Linear(apply, (packed,))
 
 
-def packing_works() -> bool:
+def packing_works(dtype: torch.dtype = torch.float32) -> bool:
     """Whether this torch has the private operators and they agree with the public one on a small product."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    weight = torch.arange(24 * 32, dtype=torch.float32).reshape(24, 32).remainder(7) - 3
-    rows = torch.arange(3 * 32, dtype=torch.float32).reshape(3, 32).remainder(5) - 2
+    # Whole numbers below 256: exact in either dtype.
+    weight = (torch.arange(24 * 32).reshape(24, 32).remainder(7) - 3).to(dtype)
+    rows = (torch.arange(3 * 32).reshape(3, 32).remainder(5) - 2).to(dtype)
     try:
         actual = packed_linear(weight)(rows)
     except (AttributeError, RuntimeError):

@@ -8,18 +8,23 @@ import llguidance
 import torch
 
 from inference_worker.adapters.quantised import PoolDtype
+from inference_worker.engine.base_dtype import BaseDtype
 from protocol.canonical import canonical_json
 
 
 def profile_id(
-    kernel: str, first_piece: int, prefill_tokens: int, adapter_dtype: PoolDtype = "float32"
+    kernel: str,
+    first_piece: int,
+    prefill_tokens: int,
+    adapter_dtype: PoolDtype = "float32",
+    base_dtype: BaseDtype = "float32",
 ) -> str:
     """0x sha256 over everything that can change a logit, or the token drawn from it; call after the thread
     count is set.
     """
     described = {
         "torch": torch.__version__,
-        "dtype": "float32",
+        "dtype": base_dtype,
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "linear": kernel,

@@ -16,7 +16,7 @@ from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.ingest import MANIFEST_FILE, Caps, ingest
 from inference_worker.adapters.packing import pack
 from inference_worker.adapters.quantised import quantise
-from inference_worker.app import clear_socket
+from inference_worker.app import clear_socket, packed_for
 from inference_worker.base.fingerprint import write_record
 from inference_worker.config import default_threads, parse_arguments
 from tests.inference_worker.adapters.peft_folders import (
@@ -189,3 +189,15 @@ def test_only_a_socket_is_cleared(tmp_path):
     kept.write_text("data")
     clear_socket(kept)
     assert kept.read_text() == "data"
+
+
+def test_packed_files_are_of_one_base_dtype_and_one_pool(place):
+    """SPEC 4.171: their DoRA gains were computed for the weights that multiply."""
+    arguments = place[0]
+    owners = {
+        packed_for(fingerprint, parse_arguments([*arguments, "--base-dtype", base, "--adapter-dtype", pool]))
+        for fingerprint in ("0xa", "0xb")
+        for base in ("float32", "bfloat16", "int8", "int4")
+        for pool in ("float32", "int8")
+    }
+    assert len(owners) == 16
