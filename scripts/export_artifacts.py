@@ -56,7 +56,8 @@ def artifact(name: str, built: dict[str, Any]) -> str:
 
 def current_artifacts() -> dict[Path, str]:
     """Every artifact the sources give now, by the path it belongs at."""
-    run = [sys.executable, str(ROOT / "scripts" / "brownie_run.py"), "compile"]
+    # All of them: what a contract compiles to depends, to the byte, on what is compiled with it.
+    run = [sys.executable, str(ROOT / "scripts" / "brownie_run.py"), "compile", "--all"]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0 or "Error" in done.stdout.rpartition("Project has been compiled")[2]:
         sys.exit(done.stdout + done.stderr)
