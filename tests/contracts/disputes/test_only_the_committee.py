@@ -13,10 +13,12 @@ from node.chain.keccak import keccak
 from protocol.disputes import Verdict
 from protocol.hashing import tag, words
 from protocol.receipt import Receipt, output_root, prompt_digest
+from protocol.sampling import Sampling, sampling_digest
 from tests.contracts.disputes.court import GUILTY, NOT_GUILTY, STAKE, Court
 
 PROMPT = (5, 3, 8)
 SALT = keccak(b"the prompt's salt, which the challenger hands to the jurors")
+GREEDY = sampling_digest(Sampling(), 9, keccak)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def digests(run: Execution) -> dict[str, bytes | int]:
     """The fields of a receipt that say what was asked, answered and credited."""
     lane = keccak(words(tag("lane", keccak), *run.units))
     return {
-        "prompt_digest": prompt_digest(run.prompt, SALT, keccak),
+        "prompt_digest": prompt_digest(run.prompt, GREEDY, SALT, keccak),
         "output_root": output_root(run.output, keccak),
         "attribution_root": keccak(words(tag("report", keccak), lane)),
         "output_tokens": len(run.output),

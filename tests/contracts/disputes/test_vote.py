@@ -7,9 +7,11 @@ from tests.contracts.world import reverts
 
 
 def drawn(court: Court) -> tuple[bytes, list[str]]:
+    """A dispute and its jurors; the first has the fewest seats, so that alone it decides nothing."""
     id_ = court.open(court.state())
     court.draw(id_)
-    return id_, list(dict.fromkeys(court.seated[id_, 0]))
+    seats = court.seated[id_, 0]
+    return id_, sorted(dict.fromkeys(seats), key=seats.count)
 
 
 def test_only_the_drawn_vote(court: Court) -> None:
