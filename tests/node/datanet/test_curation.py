@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.near_duplicates import EDITS
 from node.datanet.curation import Candidate, Reason, Verdict, count_verdicts, review
 from node.datanet.icd10 import Icd10Cm, descriptions_of, row_of, select_codes
+from node.datanet.near_copies import WORD
 from node.datanet.reasons import decode_reasons, encode_reasons, object_to
 from node.errors import InvalidInput
 from protocol.errors import ProtocolError
@@ -64,6 +65,10 @@ def test_scrambled_text_under_valid_codes_is_not_curations_to_judge() -> None:
     assert {decision.verdict for decision in decisions} == {Verdict.ACCEPTED}
 
 
+def word_count(text: str) -> int:
+    return len(WORD.findall(text))
+
+
 edits = st.lists(
     st.tuples(st.sampled_from(CODES), st.sampled_from(sorted(EDITS)), st.integers(0, 99)), max_size=15
 )
@@ -74,10 +79,16 @@ edits = st.lists(
 def test_copies_never_earn_and_the_order_of_reading_does_not_matter(edits, order: random.Random) -> None:
     """SPEC 1.16"""
     originals = [Candidate((1, place), row_of(code)) for place, code in enumerate(CODES)]
-    copies = [
-        Candidate((2, place), row_of(code, EDITS[name](descriptions_of(code)[0], random.Random(seed))))
-        for place, (code, name, seed) in enumerate(edits)
+    texts = [
+        (code, name, EDITS[name](descriptions_of(code)[0], random.Random(seed)))
+        for code, name, seed in edits
         if name != "one letter"
+    ]
+    copies = [
+        Candidate((2, place), row_of(code, edited))
+        for place, (code, name, edited) in enumerate(texts)
+        # "B-cell" is one word to a writer and two to the rule: exchanging it is more than one edit.
+        if name != "one synonym" or word_count(edited) == word_count(descriptions_of(code)[0])
     ]
     everything = [*originals, *copies]
     decisions = review(everything, SYSTEM)
