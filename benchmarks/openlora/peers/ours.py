@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
+from benchmarks.openlora.adapter_files import Library
 from benchmarks.openlora.case import Case, Sample, prompts
-from benchmarks.openlora.library import Library
 from benchmarks.openlora.traffic import zipf_draws
 from benchmarks.openlora.window import Window
 from inference_worker.adapters.bundle import BundleSource
