@@ -1,13 +1,17 @@
 """Bases for the worker's tests: a tiny random one with the real tokenizer, and the real one."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from inference_worker.base.load import Base, load_base
+from inference_worker.engine.linear import choose_linear
+from inference_worker.engine.weights import BaseWeights, read_weights
+from tests.inference_worker.adapters.peft_folders import write_base
 from tests.inference_worker.blob_server import BlobServer
+from tests.inference_worker.running_worker import Worker, running_worker
 from tests.inference_worker.tiny_base import make_tiny_base, real_base_folder
 
 
@@ -36,3 +40,16 @@ def real_base() -> Base:
 def node(tmp_path: Path) -> Iterator[BlobServer]:
     with BlobServer(tmp_path / "node.sock") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> BaseWeights:
+    """Of a tiny random Llama that the engine reads; one thread, as everywhere here."""
+    return read_weights(write_base(tmp_path_factory.mktemp("base")), choose_linear()[1])
+
+
+@pytest.fixture
+async def worker(weights: BaseWeights, tmp_path: Path) -> AsyncIterator[Worker]:
+    """A worker's server on a socket of its own."""
+    async with running_worker(weights, tmp_path) as running:
+        yield running

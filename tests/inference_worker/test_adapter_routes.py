@@ -5,30 +5,14 @@ import json
 import threading
 
 import pytest
-import torch
 
 from inference_worker.adapter_routes import AdapterSlow, lease
 from inference_worker.adapters.refusals import WrongBase
 from inference_worker.blobs.node_blobs import cid_of
-from inference_worker.engine.linear import choose_linear
-from inference_worker.engine.weights import read_weights
 from inference_worker.errors import NodeUnreachable
-from tests.inference_worker.adapters.peft_folders import adapter_files, manifest, write_base
-from tests.inference_worker.running_worker import running_worker
+from tests.inference_worker.adapters.peft_folders import adapter_files, manifest
 
 ABSENT = cid_of(b"nothing here")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.set_num_threads(1)
-    return read_weights(write_base(tmp_path_factory.mktemp("base")), choose_linear()[1])
-
-
-@pytest.fixture
-async def worker(weights, tmp_path):
-    async with running_worker(weights, tmp_path) as running:
-        yield running
 
 
 async def call(worker, method, path):

@@ -5,10 +5,7 @@ import json
 import threading
 
 import pytest
-import torch
 
-from inference_worker.engine.linear import choose_linear
-from inference_worker.engine.weights import read_weights
 from inference_worker.server import Fences, StaleFence, create_app
 from protocol.attribution import Lane
 from protocol.wire import (
@@ -26,28 +23,14 @@ from tests.inference_worker.adapters.peft_folders import (
     manifest,
     random_pairs,
     shape,
-    write_base,
 )
 from tests.inference_worker.adapters.peft_folders import files as bundle_of
 from tests.inference_worker.running_worker import (
     TOKEN,
     request_body,
-    running_worker,
 )
 
 CID = BlobShelf().put(b"nothing here")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.set_num_threads(1)
-    return read_weights(write_base(tmp_path_factory.mktemp("base")), choose_linear()[1])
-
-
-@pytest.fixture
-async def worker(weights, tmp_path):
-    async with running_worker(weights, tmp_path) as running:
-        yield running
 
 
 ROUTES = [
