@@ -37,7 +37,9 @@ from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.weights import WEIGHTS_FILE, read_base
 from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
-from inference_worker.server import Fences, Services, create_app
+from inference_worker.routes.fences import Fences
+from inference_worker.routes.services import Services
+from inference_worker.server import create_app
 from inference_worker.training.jobs import JobRunner
 from protocol.wire import BaseInfo
 

@@ -18,7 +18,9 @@ from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.metrics import Metrics
-from inference_worker.server import Fences, Services, create_app
+from inference_worker.routes.fences import Fences
+from inference_worker.routes.services import Services
+from inference_worker.server import create_app
 from inference_worker.training.jobs import JobRunner
 from protocol.attribution import Lane, LaneUnits
 from protocol.wire import (

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from inference_worker.server import Fences, StaleFence, create_app
+from inference_worker.routes.fences import Fences, StaleFence
+from inference_worker.server import create_app
 from protocol.attribution import Lane
 from protocol.wire import (
     AttributeRequest,

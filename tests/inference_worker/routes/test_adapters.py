@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from inference_worker.adapter_routes import AdapterSlow, lease
 from inference_worker.adapters.refusals import WrongBase
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.errors import NodeUnreachable
+from inference_worker.routes.adapters import AdapterSlow, lease
 from tests.inference_worker.adapters.peft_folders import adapter_files, manifest
 
 ABSENT = cid_of(b"nothing here")

@@ -1,0 +1,21 @@
+"""The sources of an answer."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from inference_worker.routes.replies import read_json
+from inference_worker.routes.services import SERVICES, in_thread
+from protocol.wire import AttributeRequest
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/attribute")
+async def attribute(request: web.Request) -> web.Response:
+    """Sources of an answer, computed beside generation."""
+    services = request.app[SERVICES]
+    asked = AttributeRequest.from_json(await read_json(request))
+    services.fences.check("attribute", asked.request_id, asked.fence)
+    result = await in_thread(services.attributing, services.attributor.attribute, asked)
+    return web.json_response(result.to_json())

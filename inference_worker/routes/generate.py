@@ -1,0 +1,110 @@
+"""Prompts in, answers out as server-sent events."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from aiohttp import web
+
+from inference_worker.adapters.usage import UsageBook
+from inference_worker.engine.sequence import Event, Failed, Finished, TokenProduced
+from inference_worker.engine.stream import stream
+from inference_worker.routes.adapters import lease
+from inference_worker.routes.replies import read_json, refusal_of_failure
+from inference_worker.routes.services import SERVICES, Services, in_thread
+from protocol.hashing import from_hex
+from protocol.wire import (
+    ErrorEvent,
+    GenerateRequest,
+    GenerateResult,
+    TokenEvent,
+    TokenizeRequest,
+    TokenizeResult,
+)
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/tokenize")
+async def tokenize(request: web.Request) -> web.Response:
+    """Ids of a prompt as generation would see it."""
+    services = request.app[SERVICES]
+    asked = TokenizeRequest.from_json(await read_json(request))
+    ids = await in_thread(services.quick, services.prompts.encode, asked.messages, asked.prompt)
+    return web.json_response(TokenizeResult(ids).to_json())
+
+
+@routes.post("/generate")
+async def generate(request: web.Request) -> web.StreamResponse:
+    """Stream an answer; a failure before its first token is an ordinary HTTP refusal."""
+    services = request.app[SERVICES]
+    asked = GenerateRequest.from_json(await read_json(request))
+    services.fences.check("generate", asked.request_id, asked.fence)
+    encode = services.prompts.encode
+    prompt = await in_thread(services.quick, encode, asked.messages, asked.prompt, asked.prompt_ids)
+    params = await in_thread(services.quick, services.sampling.resolve, asked.sampling, asked.max_tokens)
+    adapter = await lease(services.loader, asked.adapter_cid) if asked.adapter_cid else None
+    tenant = asked.tenant or asked.adapter_cid or "base"
+
+    def release() -> None:
+        if adapter is not None:
+            services.loader.release(adapter.cid)
+
+    events = stream(services.engine, prompt, params, adapter, tenant, release)
+    if adapter is not None:
+        events = counted(events, services.loader.usage, adapter.cid, len(prompt))
+    async with aclosing(events):  # type: ignore[type-var]
+        first = await anext(events)
+        if isinstance(first, Failed):
+            return refusal_of_failure(first)
+        return await _answer(request, prompt, first, events)
+
+
+async def counted(
+    events: AsyncIterator[Event], usage: UsageBook, cid: str, prompt_tokens: int
+) -> AsyncIterator[Event]:
+    """The same events; what the answer took is booked on its adapter, whichever way it ends once begun."""
+    started, begun, produced = time.perf_counter(), False, 0
+    try:
+        async with aclosing(events):  # type: ignore[type-var]
+            async for event in events:
+                begun = True
+                produced += isinstance(event, TokenProduced)
+                yield event
+    finally:
+        if begun:
+            usage.answer(cid, prompt_tokens, produced, time.perf_counter() - started)
+
+
+async def _answer(
+    request: web.Request, prompt: tuple[int, ...], first: Event, rest: AsyncIterator[Event]
+) -> web.StreamResponse:
+    services = request.app[SERVICES]
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    await response.write(sse(first, prompt, services))
+    async for event in rest:
+        await response.write(sse(event, prompt, services))
+    await response.write_eof()
+    return response
+
+
+def sse(event: Event, prompt: tuple[int, ...], services: Services) -> bytes:
+    """One server-sent event."""
+    body: dict[str, object]
+    if isinstance(event, TokenProduced):
+        scores = services.sampling.told(event)
+        name, body = "token", TokenEvent(event.index, event.token, event.text, scores).to_json()
+    elif isinstance(event, Finished):
+        result = GenerateResult(
+            prompt, event.output_ids, event.text, event.finish_reason, from_hex(services.profile_id, 32)
+        )
+        name, body = "done", result.to_json()
+    else:
+        name, body = "error", ErrorEvent(event.code, event.message[:4096]).to_json()
+    return f"event: {name}\ndata: {json.dumps(body, separators=(',', ':'))}\n\n".encode()

@@ -1,0 +1,69 @@
+"""Bodies in and refusals out: every refusal is JSON `{v, code, message}` with a fitting status."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from inference_worker import errors
+from inference_worker.adapters.failures import AdapterQuarantined
+from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
+from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
+from inference_worker.blobs.abort import FetchAborted
+from inference_worker.engine.constraint import ConstraintBroken
+from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
+from inference_worker.engine.sequence import Failed
+from inference_worker.routes.adapters import AdapterSlow, AdapterUnknown
+from inference_worker.routes.fences import StaleFence
+from protocol.canonical import parse_json
+from protocol.errors import ProtocolError
+from protocol.wire import ErrorEvent
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 32
+
+# The first type that fits decides; order matters where one error is a kind of another.
+_STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (ProtocolError, 400),
+    (errors.BlobMissing, 404),
+    (errors.JobUnknown, 404),
+    (AdapterUnknown, 404),
+    (StaleFence, 409),
+    (errors.JobConflict, 409),
+    (AdapterHeld, 409),
+    (errors.NodeUnreachable, 503),
+    (EngineBusy, 503),
+    (ResidencyFull, 503),
+    (AdapterSlow, 503),
+    (FetchAborted, 503),
+    (AdapterRefused, 422),
+    (AdapterQuarantined, 422),
+    (RequestTooLong, 422),
+    (errors.RequestInvalid, 422),
+    (errors.RecipeInvalid, 422),
+    (errors.AdapterInvalid, 422),
+    (errors.BaseMismatch, 422),
+    (errors.BlobCorrupt, 502),
+    (errors.WorkerError, 500),
+)
+_FAILED_STATUSES = {BrokeWhileServing.code: 422, ConstraintBroken.code: 422, "worker_stopping": 503}
+
+
+def refusal_of(error: errors.WorkerError | ProtocolError) -> web.Response:
+    """The answer to an error of ours that ended a request."""
+    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+    return refusal(status, getattr(error, "code", "malformed_request"), str(error))
+
+
+def refusal_of_failure(failed: Failed) -> web.Response:
+    """The answer where generation failed before its first token."""
+    return refusal(_FAILED_STATUSES.get(failed.code, 500), failed.code, failed.message)
+
+
+def refusal(status: int, code: str, message: str) -> web.Response:
+    """The JSON body of every refusal."""
+    return web.json_response(ErrorEvent(code, message[:4096]).to_json(), status=status)
+
+
+async def read_json(request: web.Request) -> object:
+    """The strictly parsed body; raises ProtocolError or HTTP 413."""
+    return parse_json(await request.read(), MAX_BODY_BYTES, MAX_DEPTH)

@@ -1,0 +1,70 @@
+"""What the routes speak to, and how they leave the event loop for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+
+from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.engine.engine import Engine
+from inference_worker.engine.prompt import PromptEncoder
+from inference_worker.engine.sampling_rules import SamplingRules
+from inference_worker.metrics import Metrics
+from inference_worker.routes.fences import Fences
+from protocol.wire import AttributeRequest, AttributeResult, BaseInfo, JobSpec, JobStatus
+
+_R = TypeVar("_R")
+
+
+class Attributor(Protocol):
+    """Finds the sources of an answer; may block for seconds."""
+
+    def attribute(self, request: AttributeRequest) -> AttributeResult: ...
+
+
+class Jobs(Protocol):
+    """Training and evaluation; calls return at once, the work runs elsewhere."""
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def submit(self, spec: JobSpec) -> JobStatus: ...
+    def status(self, job_id: str) -> JobStatus: ...
+    def statuses(self) -> list[JobStatus]: ...
+    def cancel(self, job_id: str) -> JobStatus: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the routes speak to.
+
+    The thread pools are two, so that attribution holds up neither tokenising nor health; the loader has its
+    own.
+    """
+
+    token: str
+    base: BaseInfo
+    profile_id: str
+    prompts: PromptEncoder
+    sampling: SamplingRules
+    loader: AdapterLoader
+    engine: Engine
+    attributor: Attributor
+    jobs: Jobs
+    quick: Executor
+    attributing: Executor
+    fences: Fences
+    metrics: Metrics
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+async def in_thread(pool: Executor, call: Callable[..., _R], *args: object) -> _R:
+    """The result of a call that would hold up the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(pool, partial(call, *args))
