@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from node.errors import Conflict, IntegrityError
+from node.store.migrations import migrate
 
 Parameters = Sequence[object] | Mapping[str, object]
 
@@ -122,7 +123,11 @@ def _boundaries(depth: int) -> tuple[str, str, tuple[str, ...]]:
 
 
 def open_database(path: str | Path) -> Database:
-    """Open or create the database at `path` (":memory:" for one without a file) and apply every schema."""
+    """Open or create the database at `path` (":memory:" for one without a file), apply every schema, and
+    bring rows of an older node to their present form.
+
+    Raises DatabaseUnusable, and DatabaseTooNew for the file of a newer node.
+    """
     try:
         connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -137,6 +142,7 @@ def open_database(path: str | Path) -> Database:
             connection.execute(f"PRAGMA {pragma}")
         for name, script in schema_scripts():
             _apply(connection, name, script)
+        migrate(connection)
     except sqlite3.DatabaseError as error:
         raise DatabaseUnusable(f"cannot open {path}: {error}") from error
     return Database(connection)
