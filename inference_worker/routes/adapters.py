@@ -47,23 +47,23 @@ class AdapterUnknown(WorkerError):
 
 
 async def lease(loader: AdapterLoader, cid: str, seconds: float = WAIT_SECONDS) -> PackedAdapter:
-    """The adapter, to be released by the caller; raises AdapterSlow when it takes longer than `seconds`."""
+    """The adapter, to be released by the caller; raises AdapterSlow when it takes longer than `seconds`.
+
+    Who is told to ask again finds the load going on, within the loader's own limit; who leaves does not wait.
+    """
     loading = loader.request(cid)
     try:
         async with asyncio.timeout(seconds):
-            return await asyncio.wrap_future(loading)
+            # Shielded: the end of our patience is not the end of the load.
+            return await asyncio.shield(asyncio.wrap_future(loading))
     except TimeoutError:
-        _leave(loader, loading)
+        loading.add_done_callback(partial(_release, loader))
         raise AdapterSlow(cid, seconds) from None
     except asyncio.CancelledError:
-        _leave(loader, loading)
+        # The last one to leave ends the load; where it has just ended, its lease must not outlive us.
+        if not loading.cancel():
+            loading.add_done_callback(partial(_release, loader))
         raise
-
-
-def _leave(loader: AdapterLoader, loading: Future[PackedAdapter]) -> None:
-    # The last one to leave ends the load; where it has just ended, its lease must not outlive us.
-    if not loading.cancel():
-        loading.add_done_callback(partial(_release, loader))
 
 
 def _release(loader: AdapterLoader, loading: Future[PackedAdapter]) -> None:

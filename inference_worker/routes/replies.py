@@ -45,23 +45,38 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.BlobCorrupt, 502),
     (errors.WorkerError, 500),
 )
-_FAILED_STATUSES = {BrokeWhileServing.code: 422, ConstraintBroken.code: 422, "worker_stopping": 503}
+# Whole seconds after which asking again may help: at once where something only has to end or to arrive, else
+# when a failed load is no longer remembered, or a stopped worker may stand again.
+_RETRY_SECONDS: tuple[tuple[type[Exception], int], ...] = (
+    (EngineBusy, 1),
+    (ResidencyFull, 1),
+    (AdapterSlow, 1),
+    (errors.NodeUnreachable, 5),
+    (FetchAborted, 5),
+)
+_STOPPING = "worker_stopping"
+_STOPPING_SECONDS = 5
+_FAILED_STATUSES = {BrokeWhileServing.code: 422, ConstraintBroken.code: 422, _STOPPING: 503}
 
 
 def refusal_of(error: errors.WorkerError | ProtocolError) -> web.Response:
     """The answer to an error of ours that ended a request."""
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-    return refusal(status, getattr(error, "code", "malformed_request"), str(error))
+    seconds = next((seconds for kind, seconds in _RETRY_SECONDS if isinstance(error, kind)), None)
+    return refusal(status, getattr(error, "code", "malformed_request"), str(error), seconds)
 
 
 def refusal_of_failure(failed: Failed) -> web.Response:
     """The answer where generation failed before its first token."""
-    return refusal(_FAILED_STATUSES.get(failed.code, 500), failed.code, failed.message)
+    seconds = _STOPPING_SECONDS if failed.code == _STOPPING else None
+    return refusal(_FAILED_STATUSES.get(failed.code, 500), failed.code, failed.message, seconds)
 
 
-def refusal(status: int, code: str, message: str) -> web.Response:
-    """The JSON body of every refusal."""
-    return web.json_response(ErrorEvent(code, message[:4096]).to_json(), status=status)
+def refusal(status: int, code: str, message: str, retry_seconds: int | None = None) -> web.Response:
+    """The JSON body of every refusal; `retry_seconds` says when asking again may help."""
+    headers = {} if retry_seconds is None else {"Retry-After": str(retry_seconds)}
+    body = ErrorEvent(code, message[:4096]).to_json()
+    return web.json_response(body, status=status, headers=headers)
 
 
 async def read_json(request: web.Request) -> object:

@@ -23,6 +23,7 @@ from node.errors import OpenLedgerError
 from node.pipeline import Admission
 from node.serving.live import Finished, Token
 from node.serving.model import AUTO
+from node.serving.worker_client import WorkerBusy
 
 log = structlog.get_logger(component="api")
 routes = web.RouteTableDef()
@@ -143,7 +144,7 @@ async def _serve(request: web.Request, parsed: Parsed, form: Literal["chat", "te
         # again.
         may_retry = asked.idempotency_key is not None
         if parsed.stream:
-            return await _streamed(request, admission, envelope, parsed.include_usage)
+            return await _streamed(request, admission, envelope, parsed.include_usage, may_retry)
         return await _whole(request, admission, envelope, may_retry)
 
 
@@ -159,34 +160,48 @@ async def _whole(
                     return web.json_response(answer, headers=_headers(envelope, may_retry))
                 said.append(token)
     except OpenLedgerError as error:
-        raise _after_admission(problem_of(error), envelope, may_retry) from error
+        raise _ended(error, envelope, may_retry) from error
     raise _after_admission(Problem(500, "internal_error", "the answer has no end"), envelope, may_retry)
 
 
 async def _streamed(
-    request: web.Request, admission: Admission, envelope: Envelope, include_usage: bool
+    request: web.Request, admission: Admission, envelope: Envelope, include_usage: bool, may_retry: bool
 ) -> web.StreamResponse:
-    stream = await EventStream.open(request, request.app[TIMEOUTS].write, _headers(envelope, False))
-    try:
-        if (opening := envelope.opening()) is not None:
-            await stream.send(opening)
-        offset = 0
-        async with aclosing(_tokens(request, admission)) as tokens:
-            async for token in tokens:
-                if isinstance(token, Finished):
-                    await _end(stream, envelope, token, include_usage)
-                    continue
-                if (piece := envelope.piece(token, offset)) is not None:
-                    await stream.send(piece)
-                offset += len(token.text)
-        return await stream.close("[DONE]")
-    except ReaderGone as gone:
-        log.info("reader_gone", request_id=envelope.request_id.hex(), reason=str(gone))
-        return stream.response
-    except OpenLedgerError as error:
-        # The status line has gone out, so the error travels as an event, and without [DONE].
-        log.warning("stream_failed", request_id=envelope.request_id.hex(), error=str(error))
-        return await _failed(stream, problem_of(error))
+    async with aclosing(_tokens(request, admission)) as tokens:
+        try:
+            # Until there is something to say a failure is still a status, which clients know how to retry.
+            first = await anext(tokens)
+        except OpenLedgerError as error:
+            raise _ended(error, envelope, may_retry) from error
+        stream = await EventStream.open(request, request.app[TIMEOUTS].write, _headers(envelope, False))
+        try:
+            await _send(stream, envelope, first, tokens, include_usage)
+            return await stream.close("[DONE]")
+        except ReaderGone as gone:
+            log.info("reader_gone", request_id=envelope.request_id.hex(), reason=str(gone))
+            return stream.response
+        except OpenLedgerError as error:
+            # The status line has gone out, so the error travels as an event, and without [DONE].
+            log.warning("stream_failed", request_id=envelope.request_id.hex(), error=str(error))
+            return await _failed(stream, problem_of(error))
+
+
+async def _send(
+    stream: EventStream,
+    envelope: Envelope,
+    first: Token | Finished,
+    rest: AsyncGenerator[Token | Finished],
+    include_usage: bool,
+) -> None:
+    if (opening := envelope.opening()) is not None:
+        await stream.send(opening)
+    token, offset = first, 0
+    while not isinstance(token, Finished):
+        if (piece := envelope.piece(token, offset)) is not None:
+            await stream.send(piece)
+        offset += len(token.text)
+        token = await anext(rest)
+    await _end(stream, envelope, token, include_usage)
 
 
 async def _end(stream: EventStream, envelope: Envelope, finished: Finished, include_usage: bool) -> None:
@@ -213,6 +228,11 @@ def _headers(envelope: Envelope, may_retry: bool) -> dict[str, str]:
         "x-request-id": "0x" + envelope.request_id.hex(),
         "x-should-retry": "true" if may_retry else "false",
     }
+
+
+def _ended(error: OpenLedgerError, envelope: Envelope, may_retry: bool) -> Problem:
+    # Who was refused before anything ran was charged nothing: a second try cannot bill a second time.
+    return _after_admission(problem_of(error), envelope, may_retry or isinstance(error, WorkerBusy))
 
 
 def _after_admission(problem: Problem, envelope: Envelope, may_retry: bool) -> Problem:

@@ -7,6 +7,7 @@ bound.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,10 +53,18 @@ CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 300.0
 # The one 409 that speaks of no fencing token: a lease or a pin holds the adapter.
 HELD = "adapter_held"
+WHOLE_SECONDS = re.compile(r"[0-9]{1,4}")
+DEFAULT_RETRY_SECONDS = 1
 
 
 class WorkerRefused(InvalidInput):
     """The worker understood the request and will not do it."""
+
+
+class WorkerBusy(Busy):
+    """The worker has no room, or the adapter is still on its way. Nothing has run, and nothing is charged;
+    `retry_after` is in seconds.
+    """
 
 
 class WorkerFailed(IntegrityError):
@@ -154,7 +163,7 @@ class WorkerClient:
             headers = {"Authorization": f"Bearer {self._token_file.read_text(encoding='ascii').strip()}"}
             async with self._session.request(method, path, json=body, headers=headers) as reply:
                 if reply.status >= 400:
-                    raise _refusal(reply.status, await _read(reply))
+                    raise _refusal(reply.status, await _read(reply), reply.headers.get("Retry-After", ""))
                 yield reply
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise WorkerUnreachable(f"the worker does not answer: {error!r}", path=path) from error
@@ -193,7 +202,7 @@ def _event(name: str, data: str) -> TokenEvent | GenerateResult:
     raise WorkerFailed("the worker sent an unknown event", event=name)
 
 
-def _refusal(status: int, body: bytes) -> OpenLedgerError:
+def _refusal(status: int, body: bytes, retry_after: str) -> OpenLedgerError:
     try:
         value = _parse(body)
     except ProtocolError:
@@ -208,7 +217,8 @@ def _refusal(status: int, body: bytes) -> OpenLedgerError:
     if status == 409:
         return StaleFence(message or "the worker holds a newer assignment", code=code)
     if status in (429, 503):
-        return Busy(message or "the worker is busy", code=code)
+        wait = int(retry_after) if WHOLE_SECONDS.fullmatch(retry_after) else DEFAULT_RETRY_SECONDS
+        return WorkerBusy(message or "the worker is busy", code=code, status=503, retry_after=wait)
     if status < 500:
         return WorkerRefused(message or "the worker refused", code=code, status=status)
     return WorkerFailed(message or "the worker failed", code=code, status=status)

@@ -155,12 +155,28 @@ async def test_a_node_that_fails_one_adapter_fails_its_requests_alone(worker, mo
     assert {status for status, _ in await asyncio.gather(*waiting)} == {200}
 
 
-async def test_who_waits_too_long_is_told_and_the_last_one_ends_the_load(worker, monkeypatch):
+async def test_who_waits_too_long_is_told_to_come_back_and_finds_the_load_going_on(worker, monkeypatch):
+    """SPEC 4.202, 4.107: one fetch serves the first try and the second, and nothing stays leased."""
+    gate, fetch, loader = threading.Event(), worker.shelf.fetch, worker.services.loader
+    cid = worker.shelf.put_bundle(adapter_files())
+    monkeypatch.setattr(worker.shelf, "fetch", lambda *asked: gate.wait(60) and fetch(*asked))
+    with pytest.raises(AdapterSlow):
+        await lease(loader, cid, 0.05)
+    assert cid in loader.status().loading
+    again = asyncio.create_task(lease(loader, cid))
+    await eventually(lambda: len(loader.status().requests) == 1 and loader.status().requests[cid] == 2)
+    gate.set()
+    assert (await again).cid == cid and worker.shelf.fetches.count(cid) == 1
+    await eventually(lambda: loader.host.residency.leases(cid) == 1)
+
+
+async def test_the_last_client_to_leave_ends_the_load(worker, monkeypatch):
     """SPEC 4.107"""
-    ended, loader = threading.Event(), worker.services.loader
+    begun, ended, loader = threading.Event(), threading.Event(), worker.services.loader
     cid = worker.shelf.put_bundle(adapter_files())
 
     def never(asked, max_bytes, abort):
+        begun.set()
         try:
             while True:
                 abort.check()
@@ -168,8 +184,9 @@ async def test_who_waits_too_long_is_told_and_the_last_one_ends_the_load(worker,
             ended.set()
 
     monkeypatch.setattr(worker.shelf, "fetch", never)
-    with pytest.raises(AdapterSlow):
-        await lease(loader, cid, 0.05)
+    leaving = asyncio.create_task(lease(loader, cid))
+    assert await asyncio.to_thread(begun.wait, 60)
+    leaving.cancel()
     assert await asyncio.to_thread(ended.wait, 60)
     assert not loader.status().failed
 

@@ -42,6 +42,7 @@ class ScriptedPipeline:
     charged: dict[bytes, InferenceRequest] = field(default_factory=dict)
     fail_after: int | None = None
     error: OpenLedgerError = field(default_factory=lambda: WorkerUnreachable("the worker went away"))
+    refuses_unbegun: bool = False
     pause: asyncio.Event | None = None
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
@@ -56,7 +57,7 @@ class ScriptedPipeline:
             raise NotEnoughCredit("the channel cannot carry this request")
         if request.api_key != KEY:
             raise Unauthenticated("unknown API key")
-        if isinstance(self.error, Busy):
+        if isinstance(self.error, Busy) and not self.refuses_unbegun:
             raise self.error
         name = request.idempotency_key or f"minted {next(self.numbers)}"
         request_id = hashlib.sha256(name.encode()).digest()

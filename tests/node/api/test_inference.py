@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from node.errors import Busy, WorkerUnreachable
+from node.serving.worker_client import WorkerBusy
 from protocol.json_schema import ANY_OBJECT
 from protocol.sampling import Sampling
 from tests.node.api.conftest import KEY, MODEL, POOR_KEY, PRICE, REASON, Running
@@ -326,6 +327,30 @@ async def test_a_full_queue_asks_to_come_back(running: Running) -> None:
     async with running.client.post(url, json=body, headers={"Authorization": f"Bearer {KEY}"}) as response:
         assert (response.status, response.headers["Retry-After"]) == (429, "120")
         assert response.headers["x-should-retry"] == "true"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_official_client_comes_back_when_a_busy_worker_said(
+    running: Running, sdk: openai.AsyncOpenAI, streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 4.202, 4.63: also without a key, for nothing ran, and also where it asked for a stream."""
+    running.pipeline.fail_after = 0
+    running.pipeline.refuses_unbegun = True
+    running.pipeline.error = WorkerBusy("an adapter is still loading", status=503, retry_after=7)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        running.pipeline.fail_after = None
+
+    monkeypatch.setattr("openai._base_client.anyio.sleep", sleep)
+    asked: Any = {"model": MODEL, "messages": [{"role": "user", "content": "a b c"}], "stream": streamed}
+    answer = await sdk.chat.completions.create(**asked)
+    if streamed:
+        said = "".join([chunk.choices[0].delta.content or "" async for chunk in answer])
+    else:
+        said = answer.choices[0].message.content
+    assert said == "a b c" and slept == [7]
 
 
 async def test_garbage_on_the_socket_leaves_the_server_up(running: Running) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from node.api.problems import problem_of
 from node.errors import Busy, NotFound, OpenLedgerError, StaleFence, WorkerUnreachable
 from node.serving import worker_client
 from node.serving.order import Order
-from node.serving.worker_client import WorkerClient, WorkerFailed, WorkerRefused
+from node.serving.worker_client import WorkerBusy, WorkerClient, WorkerFailed, WorkerRefused
 from protocol.attribution import Lane
 from protocol.cid import cid_of_raw
 from protocol.sampling import Sampling
@@ -75,6 +76,25 @@ async def test_a_refusal_keeps_its_kind_and_its_words(
     async with answering(tmp_path / "w.sock", token_file, refuse) as client:
         with pytest.raises(kind, match="because"):
             await client.health()
+
+
+@pytest.mark.parametrize(
+    ("sent", "understood"), [("7", 7), ("0", 0), (None, 1), ("soon", 1), ("-3", 1), ("9" * 400, 1)]
+)
+async def test_a_busy_worker_says_when_to_come_back(
+    tmp_path: Path, token_file: Path, sent: str | None, understood: int
+) -> None:
+    """SPEC 4.202: what is no number of seconds is taken as one."""
+
+    async def refuse(_: web.Request) -> web.Response:
+        headers = {} if sent is None else {"Retry-After": sent}
+        return web.json_response({"code": "worker_busy", "message": "later"}, status=503, headers=headers)
+
+    async with answering(tmp_path / "w.sock", token_file, refuse) as client:
+        with pytest.raises(WorkerBusy) as busy:
+            [event async for event in client.generate(REQUEST)]
+    problem = problem_of(busy.value)
+    assert (problem.status, problem.code, problem.retry_after) == (503, "worker_busy", understood)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"nonsense", b'{"v":2}', b'{"v":1,"v":1}', b"\xff" * 9])
