@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from inference_worker.engine.constraint import Constraint
-from inference_worker.engine.penalties import PenaltyState
+from inference_worker.engine.penalties import PenaltyState, reshapes
 from inference_worker.engine.sampler import sample
 from inference_worker.engine.scores import score
 from inference_worker.engine.sequence import SamplingParams, Scores
@@ -30,18 +30,18 @@ class Chooser:
     """Chooses the tokens of one answer in their order."""
 
     def __init__(self, params: SamplingParams, prompt_ids: Sequence[int]) -> None:
-        self._params = params
-        self._penalties = PenaltyState(params, prompt_ids) if params.reshapes else None
+        self._sampling = params.sampling
+        self._penalties = PenaltyState(params.sampling, prompt_ids) if reshapes(params.sampling) else None
         self._constraint = Constraint(params.grammar, params.max_tokens) if params.grammar else None
 
     def choose(self, logits: torch.Tensor, index: int) -> Choice:
         """The token for output position `index` from finite logits (vocab,); raises ConstraintBroken."""
         shaped = logits if self._penalties is None else self._penalties.apply(logits)
         if self._constraint is None:
-            token = sample(shaped, self._params, index)
+            token = sample(shaped, self._sampling, index)
         else:
-            token = self._constraint.take(sample(self._constraint.masked(shaped), self._params, index))
+            token = self._constraint.take(sample(self._constraint.masked(shaped), self._sampling, index))
         if self._penalties is not None:
             self._penalties.count(token)
-        wanted = self._params.logprobs
+        wanted = self._sampling.logprobs
         return Choice(token, None if wanted is None else score(logits, token, wanted))

@@ -227,7 +227,7 @@ class Engine:
                 self._wake.wait()
             while self._submitted:
                 sequence, job = self._submitted.popleft()
-                stream = TextStream(self._decode, job.params.stop)
+                stream = TextStream(self._decode, job.params.sampling.stop)
                 chooser = Chooser(job.params, job.prompt_ids)
                 self._live[sequence] = _Live(job, stream, self._pieces_of(job), chooser)
                 self._scheduler.submit(_admission(sequence, job))

@@ -10,14 +10,20 @@ from collections.abc import Sequence
 
 import torch
 
-from inference_worker.engine.sequence import SamplingParams
+from protocol.sampling import Sampling
+
+
+def reshapes(sampling: Sampling) -> bool:
+    """Whether logits are changed before the grammar and the draw."""
+    penalised = sampling.frequency_penalty or sampling.presence_penalty
+    return bool(penalised or sampling.repetition_penalty != 1.0 or sampling.logit_bias)
 
 
 class PenaltyState:
     """Counts the tokens of one answer. The order is: repetition, frequency and presence, bias."""
 
-    def __init__(self, params: SamplingParams, prompt_ids: Sequence[int]) -> None:
-        self._params = params
+    def __init__(self, sampling: Sampling, prompt_ids: Sequence[int]) -> None:
+        self._sampling = sampling
         self._seen = set(prompt_ids)
         self._counts: Counter[int] = Counter()
 
@@ -29,14 +35,14 @@ class PenaltyState:
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
         """A float64 copy of the logits (vocab,) with everything applied."""
         shaped = logits.double()
-        params = self._params
-        if params.repetition_penalty != 1.0:
-            _repetition(shaped, sorted(self._seen), params.repetition_penalty)
-        if self._counts and (params.frequency_penalty or params.presence_penalty):
+        sampling = self._sampling
+        if sampling.repetition_penalty != 1.0:
+            _repetition(shaped, sorted(self._seen), sampling.repetition_penalty)
+        if self._counts and (sampling.frequency_penalty or sampling.presence_penalty):
             places = torch.tensor(list(self._counts), device=shaped.device)
             counts = torch.tensor(list(self._counts.values()), dtype=torch.float64, device=shaped.device)
-            shaped[places] -= counts * params.frequency_penalty + params.presence_penalty
-        for token, bias in params.logit_bias:
+            shaped[places] -= counts * sampling.frequency_penalty + sampling.presence_penalty
+        for token, bias in sampling.logit_bias:
             shaped[token] += bias
         return shaped
 

@@ -10,7 +10,7 @@ import hashlib
 
 import torch
 
-from inference_worker.engine.sequence import SamplingParams
+from protocol.sampling import Sampling
 
 _DOMAIN = b"openledger.sampling.1"
 _MANTISSA_BITS = 53
@@ -26,25 +26,25 @@ def uniform(seed: int, index: int) -> float:
     return (int.from_bytes(digest[:8], "big") >> (64 - _MANTISSA_BITS)) / (1 << _MANTISSA_BITS)
 
 
-def sample(logits: torch.Tensor, params: SamplingParams, index: int) -> int:
+def sample(logits: torch.Tensor, sampling: Sampling, index: int) -> int:
     """The token for output position `index` from logits (vocab,), finite or -inf where a token is
     forbidden.
     """
-    if params.temperature < _COLDEST:
+    if sampling.temperature < _COLDEST:
         return int(logits.argmax())
-    return _nucleus(logits, params, uniform(params.seed, index))
+    return _nucleus(logits, sampling, uniform(sampling.seed, index))
 
 
-def _nucleus(logits: torch.Tensor, params: SamplingParams, draw: float, head: int = _HEAD) -> int:
+def _nucleus(logits: torch.Tensor, sampling: Sampling, draw: float, head: int = _HEAD) -> int:
     # float64: the cumulative sum over the vocabulary must end at 1 within far less than one token's
     # probability.
-    probabilities = torch.softmax(logits.double() / params.temperature, dim=0)
+    probabilities = torch.softmax(logits.double() / sampling.temperature, dim=0)
     ranked, tokens = _ranked(probabilities, head)
-    place = _place(ranked, len(ranked) == len(probabilities), params, draw)
+    place = _place(ranked, len(ranked) == len(probabilities), sampling, draw)
     if place is None:
         # The head did not decide; all tokens do. Both give the same token wherever the head does.
         ranked, tokens = probabilities.sort(descending=True, stable=True)
-        place = _place(ranked, True, params, draw)
+        place = _place(ranked, True, sampling, draw)
         assert place is not None
     return int(tokens[place])
 
@@ -59,13 +59,13 @@ def _ranked(probabilities: torch.Tensor, head: int) -> tuple[torch.Tensor, torch
     return ranked[:head], tokens[order[:head]]
 
 
-def _place(ranked: torch.Tensor, is_all: bool, params: SamplingParams, draw: float) -> int | None:
+def _place(ranked: torch.Tensor, is_all: bool, sampling: Sampling, draw: float) -> int | None:
     """Place of the drawn token in a ranking; None where a ranking of the likeliest alone cannot tell."""
     cumulative = ranked.cumsum(0)
     mass, kept = 1.0, max(1, int((ranked > 0).sum()))
-    if params.top_k or params.top_p < 1.0 or params.min_p > 0.0:
-        cut = _kept(ranked, cumulative, params)
-        if not is_all and (cut == len(ranked) != params.top_k or params.top_k > len(ranked)):
+    if sampling.top_k or sampling.top_p < 1.0 or sampling.min_p > 0.0:
+        cut = _kept(ranked, cumulative, sampling)
+        if not is_all and (cut == len(ranked) != sampling.top_k or sampling.top_k > len(ranked)):
             return None
         kept = min(cut, kept)
         mass = float(cumulative[kept - 1])
@@ -73,12 +73,12 @@ def _place(ranked: torch.Tensor, is_all: bool, params: SamplingParams, draw: flo
     return None if place >= len(ranked) and not is_all else min(place, kept - 1)
 
 
-def _kept(ranked: torch.Tensor, cumulative: torch.Tensor, params: SamplingParams) -> int:
+def _kept(ranked: torch.Tensor, cumulative: torch.Tensor, sampling: Sampling) -> int:
     """How many of the ranked tokens may be drawn: top_k, then top_p of what is left, then min_p."""
-    size = min(params.top_k or len(ranked), len(ranked))
-    mass = float(cumulative[size - 1]) if params.top_k else 1.0
-    nucleus = int((cumulative[:size] - ranked[:size] < params.top_p * mass).sum())
-    likely = int((ranked >= params.min_p * float(ranked[0])).sum())
+    size = min(sampling.top_k or len(ranked), len(ranked))
+    mass = float(cumulative[size - 1]) if sampling.top_k else 1.0
+    nucleus = int((cumulative[:size] - ranked[:size] < sampling.top_p * mass).sum())
+    likely = int((ranked >= sampling.min_p * float(ranked[0])).sum())
     return max(1, min(nucleus, likely))
 
 

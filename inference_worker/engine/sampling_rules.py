@@ -24,21 +24,8 @@ class SamplingRules:
         if foreign:
             raise RequestInvalid("logit_bias", foreign[0], f"token ids below {self.vocab}")
         schema = asked.json_schema
-        return SamplingParams(
-            max_tokens=max_tokens,
-            temperature=asked.temperature,
-            top_p=asked.top_p,
-            seed=asked.seed,
-            stop=asked.stop,
-            top_k=asked.top_k,
-            min_p=asked.min_p,
-            frequency_penalty=asked.frequency_penalty,
-            presence_penalty=asked.presence_penalty,
-            repetition_penalty=asked.repetition_penalty,
-            logit_bias=asked.logit_bias,
-            grammar=None if schema is None else self.grammars.compile(schema, max_tokens),
-            logprobs=asked.logprobs,
-        )
+        grammar = None if schema is None else self.grammars.compile(schema, max_tokens)
+        return SamplingParams(max_tokens, asked, grammar)
 
     def told(self, event: TokenProduced) -> TokenScores | None:
         """The scores of a token as the wire tells them."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from protocol.sampling import Sampling
+
 if TYPE_CHECKING:
     from inference_worker.engine.grammar import Grammar
 
@@ -17,29 +19,13 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How to choose tokens, as `protocol.sampling` defines it. temperature 0 is greedy; `seed` fixes the
-    draws whatever else is in the batch; `grammar` is what the answer must fit.
+    """How to choose the tokens of one answer: the request's own record, whose `seed` fixes the draws whatever
+    else is in the batch, and what was made of it. `grammar` is the compiled schema that the answer must fit.
     """
 
     max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    top_k: int = 0
-    min_p: float = 0.0
-    frequency_penalty: float = 0.0
-    presence_penalty: float = 0.0
-    repetition_penalty: float = 1.0
-    logit_bias: tuple[tuple[int, float], ...] = ()
+    sampling: Sampling
     grammar: Grammar | None = None
-    logprobs: int | None = None
-
-    @property
-    def reshapes(self) -> bool:
-        """Whether logits are changed by anything but the grammar."""
-        penalised = self.frequency_penalty or self.presence_penalty or self.repetition_penalty != 1.0
-        return bool(penalised or self.logit_bias)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.sequence import Event, Failed, SamplingParams, TokenProduced
 from inference_worker.engine.weights import read_weights
 from inference_worker.metrics import Metrics
+from protocol.sampling import Sampling
 
 SLOTS = 64
 _PLENTY = 1 << 40
@@ -94,7 +95,7 @@ class Ours:
             if window.is_closed or failures:
                 done.set()
 
-        params = SamplingParams(case.steps + _SLACK_TOKENS)
+        params = SamplingParams(case.steps + _SLACK_TOKENS, Sampling(temperature=0.0))
         sequences = [
             self._engine.submit(
                 GenerationJob(tuple(ids), params, adapter, f"row-{row}", partial(emit, row), gone.release)

@@ -16,13 +16,14 @@ from inference_worker.engine.engine import Engine, GenerationJob
 from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.model_runner import DecodeRow, ModelRunner
 from inference_worker.engine.scheduler import SchedulerLimits
-from inference_worker.engine.sequence import Finished, SamplingParams
+from inference_worker.engine.sequence import Finished
 from inference_worker.engine.weights import read_weights
 from inference_worker.metrics import Metrics
 from protocol.canonical import canonical_json
 from tests.inference_worker.adapters.loading import make_loader
 from tests.inference_worker.adapters.peft_folders import BlobShelf, adapter_files, write_base
 from tests.inference_worker.engine.decoding import PROMPTS
+from tests.inference_worker.engine.requests import sampled
 
 REGISTERED, SLOTS, REQUESTS = 10_000, 64, 2_000
 WAIT_SECONDS = 60
@@ -140,7 +141,7 @@ class Answer:
     def __init__(self, engine, loader, cid, number):
         self.events, self._ended = [], threading.Event()
         self._loader, self._adapter = loader, loader.acquire(cid)
-        params = SamplingParams(max_tokens=3)
+        params = sampled(max_tokens=3)
         prompt = tuple(PROMPTS[number % 3])
         try:
             engine.submit(GenerationJob(prompt, params, self._adapter, "t", self.events.append, self._close))

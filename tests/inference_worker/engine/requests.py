@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from inference_worker.engine.engine import Engine, GenerationJob
 from inference_worker.engine.sequence import SamplingParams
 from inference_worker.metrics import Metrics
+from protocol.sampling import Sampling
 from tests.inference_worker.adapters.peft_folders import END
 
 WAIT_SECONDS = 60
@@ -35,9 +36,14 @@ class Outcome:
         return self.events[-1] if self.events else None
 
 
+def sampled(max_tokens=12, grammar=None, **sampling):
+    """How to choose the tokens of one answer: greedily unless a temperature is given."""
+    return SamplingParams(max_tokens, Sampling(**{"temperature": 0.0, **sampling}), grammar)
+
+
 def submit(engine, prompt, adapter=None, tenant="t", **params):
     outcome = Outcome()
-    settings = SamplingParams(**{"max_tokens": 12, **params})
+    settings = sampled(**params)
     job = GenerationJob(tuple(prompt), settings, adapter, tenant, outcome.emit, outcome.on_closed)
     outcome.sequence = engine.submit(job)
     return outcome

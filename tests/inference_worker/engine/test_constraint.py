@@ -14,9 +14,9 @@ from inference_worker.engine.chooser import Chooser
 from inference_worker.engine.closing import Place, place_after
 from inference_worker.engine.grammar import CACHED_GRAMMARS, GrammarCompiler
 from inference_worker.engine.prompt import PromptEncoder
-from inference_worker.engine.sequence import SamplingParams
 from inference_worker.errors import RequestInvalid
 from protocol.json_schema import ANY_OBJECT, check_schema, schema_text
+from tests.inference_worker.engine.requests import sampled
 from tests.inference_worker.engine.schema_reference import fits
 from tests.inference_worker.running_worker import byte_tokenizer
 from tests.inference_worker.tiny_base import real_base_folder
@@ -78,7 +78,7 @@ def plain():
 def answer(prompts, grammars, schema, seed, max_tokens, **options):
     """Text and ids of an answer drawn from random logits, and whether it ended by itself."""
     grammar = grammars.compile(schema_text(schema), max_tokens)
-    params = SamplingParams(max_tokens, seed=seed, grammar=grammar, **options)
+    params = sampled(max_tokens, grammar, seed=seed, **options)
     chooser, noise = Chooser(params, (1,)), torch.Generator().manual_seed(seed)
     ids, end = [], int(prompts.tokenizer.eos_token_id)
     while len(ids) < max_tokens and end not in ids:

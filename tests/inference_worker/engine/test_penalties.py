@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_worker.engine.penalties import PenaltyState
-from inference_worker.engine.sequence import SamplingParams
+from protocol.sampling import Sampling
 
 VOCAB = 12
 TOKENS = st.integers(0, VOCAB - 1)
@@ -35,8 +35,7 @@ def naive(logits, params, prompt, output):
 def test_penalties_equal_the_naive_reference(logits, prompt, output, amounts, biases):
     """SPEC 4.140"""
     frequency, presence, repetition = amounts
-    params = SamplingParams(
-        1,
+    params = Sampling(
         frequency_penalty=frequency,
         presence_penalty=presence,
         repetition_penalty=repetition,
@@ -53,7 +52,7 @@ def test_penalties_equal_the_naive_reference(logits, prompt, output, amounts, bi
 def test_prompt_tokens_count_for_repetition_alone():
     """SPEC 4.140"""
     row = torch.ones(VOCAB)
-    counted = SamplingParams(1, frequency_penalty=1.0, presence_penalty=1.0)
+    counted = Sampling(frequency_penalty=1.0, presence_penalty=1.0)
     assert PenaltyState(counted, [3]).apply(row).tolist() == [1.0] * VOCAB
-    repeated = PenaltyState(SamplingParams(1, repetition_penalty=2.0), [3]).apply(row)
+    repeated = PenaltyState(Sampling(repetition_penalty=2.0), [3]).apply(row)
     assert repeated.tolist() == [0.5 if token == 3 else 1.0 for token in range(VOCAB)]

@@ -19,13 +19,13 @@ from inference_worker.engine.linear import choose_linear, packing_works
 from inference_worker.engine.model_runner import DecodeRow, ModelRunner
 from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.prompt import PromptEncoder
-from inference_worker.engine.sequence import SamplingParams
 from inference_worker.engine.text_stream import TextStream
 from inference_worker.engine.weights import read_shape, read_weights
 from inference_worker.errors import RequestInvalid
 from protocol.json_schema import schema_text
 from tests.inference_worker.adapters.peft_folders import FINGERPRINT, config_dict, files, random_pairs
 from tests.inference_worker.engine.decoding import greedy
+from tests.inference_worker.engine.requests import sampled
 from tests.inference_worker.engine.schema_reference import fits
 
 FOLDER = Path(os.environ.get("OPENLEDGER_BASE", ".cache/base/smollm2-135m-instruct-fp32"))
@@ -70,7 +70,7 @@ def test_the_base_answers_in_json_that_fits_a_schema(real, seed, max_tokens):
     }
     grammar = GrammarCompiler(prompts.tokenizer, prompts.vocab).compile(schema_text(schema), max_tokens)
     prompt = prompts.encode((("user", "What is the capital of France, and how many live there?"),), None)
-    chooser = Chooser(SamplingParams(max_tokens, temperature=1.0, seed=seed, grammar=grammar), prompt)
+    chooser = Chooser(sampled(max_tokens, grammar, temperature=1.0, seed=seed), prompt)
     cache, ids = runner.new_cache(len(prompt) + max_tokens), []
     logits = runner.prefill(prompt, cache, real_adapter("noise", seed, 8, ("q_proj", "down_proj")))
     while len(ids) < max_tokens and prompts.tokenizer.eos_token_id not in ids:

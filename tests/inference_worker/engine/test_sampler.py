@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference_worker.engine.sampler import _kept, _nucleus, finite_rows, sample, uniform
-from inference_worker.engine.sequence import SamplingParams
+from protocol.sampling import Sampling
 
 LOGITS = torch.log(torch.tensor([0.1, 0.5, 0.15, 0.25]))
 
 
 def params(**changes):
-    return SamplingParams(**{"max_tokens": 1, "temperature": 1.0, **changes})
+    return Sampling(**{"temperature": 1.0, **changes})
 
 
 @given(st.integers(0, 2**53), st.integers(0, 2**20))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from inference_worker.engine.chooser import Chooser
 from inference_worker.engine.scores import score
-from inference_worker.engine.sequence import SamplingParams
+from tests.inference_worker.engine.requests import sampled
 
 ROWS = st.lists(st.sampled_from([-3.0, 0.0, 1.0, 1.5, 9.25, -40.0]), min_size=3, max_size=20)
 
@@ -37,12 +37,12 @@ def test_scores_are_of_the_raw_distribution():
     """SPEC 4.141"""
     row = torch.tensor([1.0, 4.0, 2.0])
     options = {"temperature": 0.0, "logit_bias": ((1, -100.0),), "repetition_penalty": 3.0, "logprobs": 3}
-    choice = Chooser(SamplingParams(1, **options), [1, 2]).choose(row, 0)
+    choice = Chooser(sampled(1, **options), [1, 2]).choose(row, 0)
     assert choice.token == 0
     assert choice.scores == score(row, 0, 3)
 
 
 def test_no_scores_unless_asked_for():
     """SPEC 4.141"""
-    assert Chooser(SamplingParams(1), [1]).choose(torch.zeros(3), 0).scores is None
-    assert Chooser(SamplingParams(1, logprobs=0), [1]).choose(torch.zeros(3), 0).scores.top == ()
+    assert Chooser(sampled(1), [1]).choose(torch.zeros(3), 0).scores is None
+    assert Chooser(sampled(1, logprobs=0), [1]).choose(torch.zeros(3), 0).scores.top == ()
