@@ -18,6 +18,7 @@ from inference_worker.attribution.report import did_not_run, make_report, token_
 from inference_worker.attribution.spans import SpanIndex, TokenRow, credited_matches
 from inference_worker.base.exchange import Exchange
 from inference_worker.base.load import Base
+from inference_worker.base.text_tokens import encode_text
 from inference_worker.blobs.node_blobs import Blobs
 from inference_worker.errors import BaseMismatch, IndexCorrupt
 from protocol.attribution import Lane, LaneUnits
@@ -103,8 +104,7 @@ def row_tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[int, ...]:
     """A row's ids for span matching: question and answer tokenised apart, as the model meets them, and
     joined.
     """
-    both = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, completion)]
-    return tuple(int(token) for ids in both for token in ids)
+    return (*encode_text(tokenizer, prompt), *encode_text(tokenizer, completion))
 
 
 def _kept(cache: OrderedDict[str, T], key: str, load: Callable[[str], T]) -> T:

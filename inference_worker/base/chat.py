@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inference_worker.base.text_tokens import encode_rendered, encode_text
+
 
 def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
     """Token ids of a conversation up to and including the opening of the assistant's next turn."""
-    ids = tokenizer.apply_chat_template(
-        [dict(m) for m in messages], add_generation_prompt=True, tokenize=True, return_dict=False
+    rendered = tokenizer.apply_chat_template(
+        [dict(m) for m in messages], add_generation_prompt=True, tokenize=False
     )
-    return [int(i) for i in ids]
+    return encode_rendered(tokenizer, rendered)
 
 
 def render_question(tokenizer: Any, prompt: str) -> list[int]:
@@ -24,5 +26,4 @@ def render_question(tokenizer: Any, prompt: str) -> list[int]:
 
 def render_answer(tokenizer: Any, completion: str) -> list[int]:
     """Token ids of an assistant answer with the end-of-turn token that stops generation."""
-    ids = tokenizer(completion, add_special_tokens=False)["input_ids"]
-    return [*(int(i) for i in ids), int(tokenizer.eos_token_id)]
+    return [*encode_text(tokenizer, completion), int(tokenizer.eos_token_id)]

@@ -1,7 +1,8 @@
 """Token ids of a request's prompt; user text can never spell a control token.
 
-Text that contains the literal of a special token is refused, for the chat template would turn it into a turn
-boundary that the user did not have the right to set.
+Text that contains the literal of a token that the chat template writes is refused, for it would become a turn
+boundary that the user did not have the right to set. The literals of all other special tokens are plain text:
+people do write `<filename>`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference_worker.base.chat import render_chat
+from inference_worker.base.text_tokens import encode_text, turn_tokens
 from inference_worker.errors import RequestInvalid
 
 
@@ -38,7 +40,7 @@ class PromptEncoder:
             ids = tuple(render_chat(self.tokenizer, [{"role": r, "content": c} for r, c in messages]))
         else:
             self._refuse_control(prompt or "")
-            ids = tuple(int(i) for i in self.tokenizer(prompt or "", add_special_tokens=False)["input_ids"])
+            ids = tuple(encode_text(self.tokenizer, prompt or ""))
         if not ids:
             raise RequestInvalid("prompt", "", "at least one token")
         return ids
@@ -55,6 +57,6 @@ class PromptEncoder:
         return decode
 
     def _refuse_control(self, text: str) -> None:
-        for literal in self.tokenizer.all_special_tokens:
+        for literal in sorted(turn_tokens(self.tokenizer)):
             if literal in text:
                 raise RequestInvalid("prompt", literal, "text without control tokens")
