@@ -20,6 +20,7 @@ from aiohttp import web
 from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.bundle import BundleSource
 from inference_worker.adapters.disk import DiskTier
+from inference_worker.adapters.fetch_room import FetchRoom
 from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.attribution.service import AttributionService
@@ -125,10 +126,13 @@ def build(
     prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
     metrics = Metrics()
     rows = BaseRows(config.base / WEIGHTS_FILE, kernel.widened)
-    source = BundleSource(blobs.get, weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
+    room = FetchRoom(config.fetch_bytes)
+    source = BundleSource(
+        blobs.get, weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype, room
+    )
     made_for = packed_for(traced.fingerprint, config)
     disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics)
-    loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics)
+    loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics, room=room)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(
         token=token,

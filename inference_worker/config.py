@@ -26,6 +26,7 @@ class WorkerConfig:
     adapter_bytes: int = 1024 * MIB
     adapter_dtype: Literal["float32", "int8"] = "float32"
     adapter_disk_bytes: int = 8192 * MIB
+    fetch_bytes: int = 512 * MIB
     running: int = 32
     waiting: int = 256
     total_positions: int = 32_768
@@ -57,6 +58,12 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
     parser.add_argument("--adapter-bytes", type=int, default=WorkerConfig.adapter_bytes)
     parser.add_argument("--adapter-dtype", choices=("float32", "int8"), default=WorkerConfig.adapter_dtype)
     parser.add_argument("--adapter-disk-bytes", type=int, default=WorkerConfig.adapter_disk_bytes)
+    parser.add_argument(
+        "--fetch-bytes",
+        type=int,
+        default=WorkerConfig.fetch_bytes,
+        help="what bundles on their way from the node may take together; a larger bundle is refused",
+    )
     parser.add_argument("--running", type=int, default=WorkerConfig.running)
     parser.add_argument("--waiting", type=int, default=WorkerConfig.waiting)
     parser.add_argument("--total-positions", type=int, default=WorkerConfig.total_positions)

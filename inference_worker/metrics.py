@@ -29,6 +29,8 @@ HELP = {
     "adapter_budget_bytes": "Bytes that resident adapters may take.",
     "adapter_disk_bytes": "Bytes of packed adapters on disk.",
     "adapter_disk_quota_bytes": "Bytes that packed adapters may take on disk.",
+    "adapter_fetch_bytes": "Bytes of bundles on their way from the node.",
+    "adapter_fetch_budget_bytes": "Bytes that bundles on their way from the node may take.",
     "adapters_resident": "Adapters in memory.",
     "adapters_on_disk": "Adapters on disk.",
     "adapters_loading": "Adapters on their way to memory.",

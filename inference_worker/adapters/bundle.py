@@ -7,9 +7,10 @@ byte against its content id.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inference_worker.adapters.base_rows import BaseRows
+from inference_worker.adapters.fetch_room import FetchRoom
 from inference_worker.adapters.ingest import Caps, check_names, ingest
 from inference_worker.adapters.packing import PackedAdapter, pack
 from inference_worker.adapters.quantised import PoolDtype, for_pool
@@ -45,10 +46,15 @@ class BundleSource:
     caps: Caps
     base: BaseRows | None = None
     pool: PoolDtype = "float32"
+    room: FetchRoom = field(default_factory=FetchRoom)
 
     def load(self, cid: str, abort: Abort) -> PackedAdapter:
         """Fetch, check and pack one adapter. Raises AdapterRefused for its bytes, WorkerError for the way."""
         listing = parse_listing(self.fetch(cid, self.caps.text_bytes, abort), self.caps)
+        with self.room.taken(sum(file.size for file in listing), abort):
+            return self._load_files(cid, listing, abort)
+
+    def _load_files(self, cid: str, listing: tuple[BundleFile, ...], abort: Abort) -> PackedAdapter:
         files = {}
         for file in listing:
             data = self.fetch(file.cid, file.size, abort)

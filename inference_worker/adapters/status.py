@@ -48,6 +48,8 @@ class TierStatus:
     refused: Mapping[str, tuple[str, str]]
     failed: Mapping[str, tuple[str, str]]
     uses: Mapping[str, Use] = field(default_factory=dict)
+    fetch_budget: int = 0
+    fetch_used: int = 0
 
     def rows(self) -> tuple[AdapterRow, ...]:
         """Every adapter once: resident ones first, least recently used first, quarantined ones last."""
@@ -65,6 +67,8 @@ class TierStatus:
             "adapter_budget_bytes": self.host_budget,
             "adapter_disk_bytes": self.disk_used,
             "adapter_disk_quota_bytes": self.disk_quota,
+            "adapter_fetch_bytes": self.fetch_used,
+            "adapter_fetch_budget_bytes": self.fetch_budget,
             "adapters_resident": len(self.host),
             "adapters_on_disk": len(self.disk),
             "adapters_loading": len(self.loading),

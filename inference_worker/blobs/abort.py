@@ -10,8 +10,8 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from inference_worker.errors import WorkerError
 
@@ -35,6 +35,7 @@ class Abort:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._reason = ""
+        self._wakes: list[Callable[[], None]] = []
 
     @property
     def aborted(self) -> bool:
@@ -45,6 +46,10 @@ class Abort:
         """Let the fetch take so long from now on and no longer."""
         self._seconds, self._ends = seconds, self._clock() + seconds
 
+    def extend(self, seconds: float) -> None:
+        """Do not count a wait that was not the fetch's own."""
+        self._ends += seconds
+
     def abort(self, reason: str) -> None:
         """Give up; whoever reads from the attached socket wakes and finds FetchAborted at its next check."""
         with self._lock:
@@ -52,6 +57,21 @@ class Abort:
             if self._socket is not None:
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
+            wakes = tuple(self._wakes)
+        # Outside of the lock: who is woken holds locks of its own.
+        for wake in wakes:
+            wake()
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` when somebody gives up while the block waits for something else than a socket."""
+        with self._lock:
+            self._wakes.append(wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wakes.remove(wake)
 
     def attach(self, connected: socket.socket) -> None:
         """Name the socket that the fetch waits on from now; raises FetchAborted as `check` does."""

@@ -10,7 +10,7 @@ import torch
 
 from inference_worker.adapters import refusals
 from inference_worker.adapters.failures import AdapterQuarantined
-from inference_worker.adapters.loader import AdapterBroken
+from inference_worker.adapters.flight import AdapterBroken
 from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
 from inference_worker.blobs.abort import FetchAborted
 from inference_worker.errors import BlobMissing
