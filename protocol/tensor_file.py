@@ -29,6 +29,11 @@ class TensorEntry:
     start: int
     end: int
 
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return prod(self.shape)
+
 
 def read_tensor_file(data: bytes, max_header_bytes: int, max_tensors: int) -> tuple[TensorEntry, ...]:
     """The tensors in the order of their bytes.

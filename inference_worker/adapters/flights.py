@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future
 
 import structlog
 
+from inference_worker import heap
 from inference_worker.adapters.flight import AdapterBroken, Flight, Source, Tiers
 from inference_worker.adapters.load_counts import LoadCounts
 from inference_worker.adapters.packed_file import PackedFileBad, in_own_memory, payload_bytes
@@ -137,6 +138,8 @@ class Flights:
         flight.abort.check()
         flight.abort.limit(self._fetch_seconds)
         packed = in_own_memory(self._source.load(flight.cid, flight.abort))
+        # Fetching and packing left holes of an adapter's size in the heap that small objects would keep open.
+        heap.trim()
         self._counts.load("node", packed, time.perf_counter() - started)
         try:
             with self._lock:

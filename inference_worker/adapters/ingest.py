@@ -1,7 +1,7 @@
 """Turns the bytes of a PEFT adapter folder into checked tensors, or refuses them with a typed reason.
 
-Nothing here runs code from the adapter: no pickle, no regular expression, no PEFT loader. The native
-safetensors parser sees a file only after `protocol.tensor_file` has accepted it.
+Nothing here runs code from the adapter: no pickle, no regular expression, no PEFT loader, no native parser;
+the bytes of the tensors are taken where `protocol.tensor_file` has found them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from safetensors.torch import load as load_safetensors
 
 from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.dora import Target, gains_of
@@ -30,6 +29,7 @@ from inference_worker.adapters.refusals import (
     WrongBase,
 )
 from inference_worker.adapters.shape import PARENTS, BaseShape
+from inference_worker.adapters.tensors import numbers_of, tensors_of
 from protocol.canonical import parse_json
 from protocol.errors import ProtocolError, TensorFileError, TensorFileOverCap
 from protocol.tensor_file import TensorEntry, read_tensor_file
@@ -97,26 +97,35 @@ def ingest(
     if config.dora and base is None:
         raise FeatureUnsupported("use_dora", True)
     targets = _targets(config, shape, caps)
-    _check_tensors(_entries(files[WEIGHTS_FILE], caps), _expected_shapes(config, targets, shape))
-    tensors = _finite_tensors(files[WEIGHTS_FILE])
+    entries = _entries(files[WEIGHTS_FILE], caps)
+    _check_tensors(entries, _expected_shapes(config, targets, shape))
+    numbers = numbers_of(files[WEIGHTS_FILE], entries)
+    tensors = tensors_of(numbers, entries)
     pairs = {target: _pair(tensors, config, *target) for target in targets}
+    if not _surely_finite(numbers, max(pair.scale for pair in pairs.values())):
+        _check_finite(tensors, pairs)
     return CheckedAdapter(_with_gains(pairs, tensors, base) if config.dora and base else pairs)
 
 
-def _finite_tensors(weights: bytes) -> dict[str, torch.Tensor]:
-    tensors = {name: t.to(torch.float32) for name, t in load_safetensors(weights).items()}
+def _surely_finite(numbers: torch.Tensor, scale: float) -> bool:
+    # One pass for all tensors: asking each of some hundreds costs several times as much.
+    least, most = torch.aminmax(numbers)
+    return bool(torch.isfinite(torch.maximum(-least, most) * max(scale, 1.0)))
+
+
+def _check_finite(tensors: Mapping[str, torch.Tensor], pairs: Mapping[Target, LoraPair]) -> None:
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise NotFinite(name)
-    return tensors
+    for target, pair in pairs.items():
+        # The scale is folded into `up` later; a product beyond fp32 would be infinite then.
+        if not bool(torch.isfinite(pair.up * pair.scale).all()):
+            raise NotFinite(_name(*target, "B"))
 
 
 def _pair(tensors: Mapping[str, torch.Tensor], config: LoraConfig, layer: int, module: str) -> LoraPair:
-    up, scale = tensors[_name(layer, module, "B")], config.scale_of(layer, module)
-    # The scale is folded into `up` later; a product beyond fp32 would be infinite then.
-    if not bool(torch.isfinite(up.abs().max() * scale)):
-        raise NotFinite(_name(layer, module, "B"))
-    return LoraPair(tensors[_name(layer, module, "A")], up, scale)
+    down, up = (tensors[_name(layer, module, side)] for side in "AB")
+    return LoraPair(down, up, config.scale_of(layer, module))
 
 
 def _with_gains(

@@ -21,6 +21,7 @@ def path_of(layer: int, module: str) -> str:
     return f"model.layers.{layer}.{PARENTS[module]}.{module}"
 
 
+@lru_cache(maxsize=1 << 12)
 def names_of(path: str) -> tuple[str, ...]:
     """Every dotted end of a path, the whole path first."""
     parts = path.split(".")
@@ -44,6 +45,8 @@ class Pattern(Generic[Number]):
 
     def value_of(self, layer: int, module: str, default: Number) -> Number:
         """The value of the first entry of the config that names this module."""
+        if not self.entries:
+            return default
         first: tuple[int, Number] | None = None
         for name in spellings(layer, module):
             entry = self.entries.get(name)

@@ -176,9 +176,9 @@ def _place(blob: torch.Tensor, slot: GroupSlice, member: int, rank: int, pair: L
     own_rank = pair.down.shape[0]
     start = slot.down + member * rank * slot.inputs
     blob[start : start + own_rank * slot.inputs].copy_(pair.down.reshape(-1))
-    up = (pair.up * pair.scale).t().contiguous()
-    start = slot.ups[member]
-    blob[start : start + up.numel()].copy_(up.reshape(-1))
+    outputs, start = slot.outs[member], slot.ups[member]
+    up = blob[start : start + own_rank * outputs].view(own_rank, outputs)
+    torch.mul(pair.up.t(), pair.scale, out=up)
     if pair.gain is not None and slot.gain is not None:
         start = slot.gain + sum(slot.outs[:member])
         blob[start : start + slot.outs[member]].copy_(pair.gain)
