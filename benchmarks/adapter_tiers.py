@@ -25,6 +25,8 @@ import torch
 
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.adapters.packed_file import in_own_memory
+from inference_worker.adapters.packer import Loaded
 from inference_worker.adapters.packing import Layout, PackedAdapter, slices_of
 from inference_worker.adapters.shape import BaseShape
 from inference_worker.blobs.abort import Abort
@@ -82,10 +84,11 @@ class RandomSource:
     def __init__(self, shape: BaseShape) -> None:
         self._floats = slices_of(LAYOUT, shape)[1]
 
-    def load(self, cid: str, abort: Abort) -> PackedAdapter:
+    def load(self, cid: str, abort: Abort) -> Loaded:
         """Random weights by the id."""
         generator = torch.Generator().manual_seed(int.from_bytes(cid[-6:].encode(), "big"))
-        return PackedAdapter(cid, LAYOUT, torch.rand(self._floats, generator=generator).mul_(1e-3))
+        floats = torch.rand(self._floats, generator=generator).mul_(1e-3)
+        return Loaded(in_own_memory(PackedAdapter(cid, LAYOUT, floats)))
 
 
 def names(count: int) -> list[str]:
@@ -115,7 +118,7 @@ def times_of(what: str, taken: Sequence[float], worked: Sequence[float]) -> Time
 def memory_to_slot(shape: BaseShape, count: int = 100) -> Times:
     """An adapter in memory joins a batch: planned, and copied to its lane."""
     source, batcher = RandomSource(shape), LoraBatcher(shape)
-    packed = [source.load(cid, Abort()) for cid in names(4)]
+    packed = [source.load(cid, Abort()).packed for cid in names(4)]
     batcher.plan([packed[-1]])
     runs = [lambda adapter=packed[i % 4]: batcher.plan([adapter]) for i in range(count)]
     return timed("memory -> slot", runs, lambda number: None)
@@ -127,7 +130,7 @@ def disk_to_slot(shape: BaseShape, folder: Path, count: int = 100) -> list[Times
     source, cids = RandomSource(shape), names(count)
     writer = DiskTier(folder, PLENTY, BASE, Metrics())
     for cid in cids:
-        writer.write(source.load(cid, Abort()))
+        writer.write(source.load(cid, Abort()).packed)
     reader, batcher = DiskTier(folder, PLENTY, BASE, Metrics()), LoraBatcher(shape)
 
     def load(cid: str) -> None:

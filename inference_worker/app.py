@@ -23,6 +23,8 @@ from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.fetch_room import FetchRoom
 from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.adapters.packer import PackingRules
+from inference_worker.adapters.packing_process import PackerApart, PackingProcess
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.load import load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
@@ -58,17 +60,22 @@ def run(config: WorkerConfig) -> int:
     log_to_stderr()
     if config.parent is not None:
         die_with(config.parent)
-    return 0 if asyncio.run(serve(config)) else 1
+    # Before there is any other thread, for it is a fork.
+    packing = PackingProcess()
+    try:
+        return 0 if asyncio.run(serve(config, packing)) else 1
+    finally:
+        packing.close()
 
 
-async def serve(config: WorkerConfig) -> bool:
+async def serve(config: WorkerConfig, packing: PackingProcess) -> bool:
     """Build, listen, say so on stdout, and drain when asked to stop; False if the engine ended by itself."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        services = await stack.enter_async_context(services_of(config))
+        services = await stack.enter_async_context(services_of(config, packing))
         await stack.enter_async_context(listening(config, services))
         ready = {"event": "ready", "socket": str(config.socket), "profile_id": services.profile_id}
         sys.stdout.write(json.dumps(ready) + "\n")
@@ -97,11 +104,11 @@ def log_to_stderr() -> None:
 
 
 @asynccontextmanager
-async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
+async def services_of(config: WorkerConfig, packing: PackingProcess) -> AsyncIterator[Services]:
     """Everything behind the routes; closed again on the way out."""
     with ExitStack() as stack:
         sizes = (QUICK_THREADS, READING_THREADS, FETCHING_THREADS, ATTRIBUTING_THREADS)
-        services = build(config, *(stack.enter_context(ThreadPoolExecutor(size)) for size in sizes))
+        services = build(config, packing, *(stack.enter_context(ThreadPoolExecutor(size)) for size in sizes))
         stack.callback(services.loader.close)
         services.engine.start()
         stack.callback(services.engine.close, 0)
@@ -111,7 +118,12 @@ async def services_of(config: WorkerConfig) -> AsyncIterator[Services]:
 
 
 def build(
-    config: WorkerConfig, quick: Executor, reading: Executor, fetching: Executor, attributing: Executor
+    config: WorkerConfig,
+    packing: PackingProcess,
+    quick: Executor,
+    reading: Executor,
+    fetching: Executor,
+    attributing: Executor,
 ) -> Services:
     """Load the base and wire the parts together; nothing runs yet."""
     torch.set_num_threads(config.threads)
@@ -127,11 +139,10 @@ def build(
     metrics = Metrics()
     rows = BaseRows(config.base / WEIGHTS_FILE, kernel.widened)
     room = FetchRoom(config.fetch_bytes)
-    source = BundleSource(
-        blobs.get, weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype, room
-    )
+    rules = PackingRules(weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
     made_for = packed_for(traced.fingerprint, config)
     disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics)
+    source = BundleSource(blobs.get, PackerApart(rules, packing, disk), room)
     loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics, room=room)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(

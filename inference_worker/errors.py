@@ -4,11 +4,23 @@ wire.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class WorkerError(Exception):
     """Base of everything the worker raises on purpose; `code` is what the node sees."""
 
     code = "worker_error"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Between processes, too: most are made from several values, and not again from their message.
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[WorkerError], args: tuple[Any, ...], values: dict[str, Any]) -> WorkerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(values)
+    return error
 
 
 class BaseModelInvalid(WorkerError):

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.adapters.fetch_room import FetchRoom
-from inference_worker.adapters.ingest import Caps, check_names, ingest
-from inference_worker.adapters.packing import PackedAdapter, pack
-from inference_worker.adapters.quantised import PoolDtype, for_pool
+from inference_worker.adapters.ingest import Caps, check_names
+from inference_worker.adapters.packer import Loaded, Packer
 from inference_worker.adapters.refusals import BundleMalformed, OverCap
-from inference_worker.adapters.shape import BaseShape
 from inference_worker.blobs.abort import Abort
 from protocol.canonical import parse_json
 from protocol.cid import parse_cid
@@ -41,28 +38,24 @@ class BundleSource:
     """Adapters of one base as the node has them."""
 
     fetch: Fetch
-    shape: BaseShape
-    fingerprint: str
-    caps: Caps
-    base: BaseRows | None = None
-    pool: PoolDtype = "float32"
+    packer: Packer
     room: FetchRoom = field(default_factory=FetchRoom)
 
-    def load(self, cid: str, abort: Abort) -> PackedAdapter:
+    def load(self, cid: str, abort: Abort) -> Loaded:
         """Fetch, check and pack one adapter. Raises AdapterRefused for its bytes, WorkerError for the way."""
-        listing = parse_listing(self.fetch(cid, self.caps.text_bytes, abort), self.caps)
+        caps = self.packer.rules.caps
+        listing = parse_listing(self.fetch(cid, caps.text_bytes, abort), caps)
         with self.room.taken(sum(file.size for file in listing), abort):
             return self._load_files(cid, listing, abort)
 
-    def _load_files(self, cid: str, listing: tuple[BundleFile, ...], abort: Abort) -> PackedAdapter:
+    def _load_files(self, cid: str, listing: tuple[BundleFile, ...], abort: Abort) -> Loaded:
         files = {}
         for file in listing:
             data = self.fetch(file.cid, file.size, abort)
             if len(data) != file.size:
                 raise BundleMalformed(f"{file.name} has {len(data)} bytes, listed {file.size}")
             files[file.name] = data
-        checked = ingest(files, self.shape, self.fingerprint, self.caps, self.base)
-        return for_pool(pack(cid, checked, self.shape), self.shape, self.pool)
+        return self.packer.pack(cid, files)
 
 
 def parse_listing(raw: bytes, caps: Caps) -> tuple[BundleFile, ...]:

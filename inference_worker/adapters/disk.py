@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from inference_worker.adapters.packed_file import (
@@ -30,7 +31,9 @@ from inference_worker.metrics import Metrics
 from protocol.cid import parse_cid
 from protocol.errors import CidError
 
-_SUFFIX, _ASIDE = ".packed", ".part"
+# What is not under its own name yet; left-overs of a kill are removed at start.
+ASIDE = ".part"
+_SUFFIX = ".packed"
 
 
 @dataclass
@@ -52,7 +55,7 @@ class DiskTier:
         metrics: Metrics,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.folder, self.quota, self._base = folder, quota_bytes, base
+        self.folder, self.quota, self.base = folder, quota_bytes, base
         self._metrics, self._now_ns = metrics, now_ns
         self._lock = threading.Lock()
         self._files: OrderedDict[str, _File] = OrderedDict()
@@ -95,7 +98,7 @@ class DiskTier:
             trusted = file.mark
         try:
             with _opened(self._path(cid), os.O_RDONLY) as descriptor:
-                packed, mark = read_packed(descriptor, cid, self._base, trusted)
+                packed, mark = read_packed(descriptor, cid, self.base, trusted)
                 # The time of access, set by hand, is the order of use that survives a restart.
                 os.utime(descriptor, ns=(self._now_ns(), mark.changed_ns))
         except FileNotFoundError:
@@ -116,6 +119,21 @@ class DiskTier:
 
         Raises OSError, with nothing left of it, when the disk refuses.
         """
+        return self._keep(packed, partial(self._write_aside, packed))
+
+    def adopt(self, packed: PackedAdapter, aside: Path) -> bool:
+        """Keep an adapter whose packed file has been written for this tier, under another name in its
+        folder; the file is taken, kept or not. As `write` otherwise.
+        """
+        kept = False
+        try:
+            kept = self._keep(packed, lambda: aside)
+        finally:
+            if not kept:
+                aside.unlink(missing_ok=True)
+        return kept
+
+    def _keep(self, packed: PackedAdapter, written: Callable[[], Path]) -> bool:
         nbytes = HEADER_BYTES + payload_bytes(packed)
         with self._lock:
             if nbytes + sum(self._writing.values()) > self.quota or packed.cid in self._writing:
@@ -126,7 +144,7 @@ class DiskTier:
             self._used += nbytes
         mark = None
         try:
-            mark = self._write_file(packed)
+            mark = self._name(packed.cid, written())
         finally:
             with self._lock:
                 del self._writing[packed.cid]
@@ -144,12 +162,20 @@ class DiskTier:
                 self._path(cid).unlink(missing_ok=True)
             return known
 
-    def _write_file(self, packed: PackedAdapter) -> Mark:
-        path = self._path(packed.cid)
-        aside = path.with_suffix(_ASIDE)
+    def _write_aside(self, packed: PackedAdapter) -> Path:
+        aside = self._path(packed.cid).with_suffix(ASIDE)
         try:
             with _opened(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
-                write_packed(descriptor, packed, self._base)
+                write_packed(descriptor, packed, self.base)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+        return aside
+
+    def _name(self, cid: str, aside: Path) -> Mark:
+        path = self._path(cid)
+        try:
+            with _opened(aside, os.O_RDWR) as descriptor:
                 # A second back, so that a change within the clock's own tick still changes the mark.
                 os.utime(descriptor, ns=(self._now_ns(), self._now_ns() - 1_000_000_000))
                 os.fsync(descriptor)
@@ -194,7 +220,7 @@ def _found(folder: Path) -> list[tuple[str, int]]:
     ones."""
     found = []
     for path in folder.iterdir():
-        if path.suffix == _ASIDE:
+        if path.suffix == ASIDE:
             path.unlink()
         elif path.suffix == _SUFFIX and _is_cid(path.stem):
             stat = path.stat()

@@ -10,6 +10,7 @@ from typing import Protocol
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.failures import FailureBook
 from inference_worker.adapters.host import HostTier
+from inference_worker.adapters.packer import Loaded
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.blobs.abort import Abort
 from inference_worker.errors import WorkerError
@@ -28,8 +29,8 @@ class AdapterBroken(WorkerError):
 class Source(Protocol):
     """Where an adapter comes from when no tier has it."""
 
-    def load(self, cid: str, abort: Abort) -> PackedAdapter:
-        """The adapter; raises AdapterRefused for its bytes, WorkerError for the way."""
+    def load(self, cid: str, abort: Abort) -> Loaded:
+        """Raises AdapterRefused for its bytes, WorkerError for the way."""
         ...
 
 

@@ -16,7 +16,8 @@ import structlog
 from inference_worker import heap
 from inference_worker.adapters.flight import AdapterBroken, Flight, Source, Tiers
 from inference_worker.adapters.load_counts import LoadCounts
-from inference_worker.adapters.packed_file import PackedFileBad, in_own_memory, payload_bytes
+from inference_worker.adapters.packed_file import PackedFileBad, payload_bytes
+from inference_worker.adapters.packer import Loaded
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.refusals import AdapterRefused
 from inference_worker.adapters.residency import ResidencyFull
@@ -137,8 +138,9 @@ class Flights:
         self.give_up_if_unwanted(flight)
         flight.abort.check()
         flight.abort.limit(self._fetch_seconds)
-        packed = in_own_memory(self._source.load(flight.cid, flight.abort))
-        # Fetching and packing left holes of an adapter's size in the heap that small objects would keep open.
+        loaded = self._source.load(flight.cid, flight.abort)
+        packed = loaded.packed
+        # Fetching it left holes of an adapter's size in the heap that small objects would keep open.
         heap.trim()
         self._counts.load("node", packed, time.perf_counter() - started)
         try:
@@ -149,13 +151,16 @@ class Flights:
             self._land(flight, packed)
         finally:
             # After its requests have it, and also where memory is full: the next try need not fetch.
-            self._write_file(packed)
+            self._keep_file(loaded)
 
-    def _write_file(self, packed: PackedAdapter) -> None:
+    def _keep_file(self, loaded: Loaded) -> None:
         try:
-            self._tiers.disk.write(packed)
+            if loaded.file is None:
+                self._tiers.disk.write(loaded.packed)
+            else:
+                self._tiers.disk.adopt(loaded.packed, loaded.file)
         except OSError as error:
-            log.warning("adapter_not_written", cid=packed.cid, reason=str(error))
+            log.warning("adapter_not_written", cid=loaded.packed.cid, reason=str(error))
             self._counts.dropped_file("write_failed")
 
     def _land(self, flight: Flight, packed: PackedAdapter) -> None:

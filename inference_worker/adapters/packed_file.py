@@ -114,9 +114,9 @@ def write_packed(descriptor: int, packed: PackedAdapter, base: str) -> None:
     }
     block = canonical_json(header).ljust(HEADER_BYTES - _DIGEST_BYTES)
     assert len(block) + _DIGEST_BYTES == HEADER_BYTES, f"header of {len(block)} bytes"
-    _write_all(descriptor, block + hashlib.sha256(block).digest())
+    write_all(descriptor, block + hashlib.sha256(block).digest())
     for piece in pieces:
-        _write_all(descriptor, piece)
+        write_all(descriptor, piece)
 
 
 def read_packed(descriptor: int, cid: str, base: str, trusted: Mark | None) -> tuple[PackedAdapter, Mark]:
@@ -141,7 +141,8 @@ def read_packed(descriptor: int, cid: str, base: str, trusted: Mark | None) -> t
     return _assemble(header, payload, cid), mark
 
 
-def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write to an open file until nothing is left."""
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import torch
 
+from inference_worker.adapters.base_rows import as_stored
 from inference_worker.engine.linear import Linear, choose_linear, packing_works
 from inference_worker.engine.quantised_linear import (
     Int8Weight,
@@ -84,21 +85,21 @@ def kernel_of(dtype: BaseDtype) -> BaseKernel:
         return fp32_kernel(name, linear)
     if dtype == "bfloat16":
         name = "onednn-bf16-packed" if packing_works(torch.bfloat16) else "linear-bf16"
-        return BaseKernel(name, bf16_linear, lambda weight: weight.bfloat16().float(), _bf16_ends)
+        return BaseKernel(name, bf16_linear, _bf16_widened, _bf16_ends)
     if not int8_works() or (dtype == "int4" and not int4_works()):
         raise BaseDtypeUnsupported(dtype)
     if dtype == "int8":
         return BaseKernel(
             "int8-two-digit-rows",
             lambda weight: int8_linear(quantise_int8(weight)),
-            lambda weight: quantise_int8(weight).widened(),
+            _int8_widened,
             _int8_ends,
         )
     # The ends stay int8: they are the most sensitive, and the packed 4-bit form has no rows to look up.
     return BaseKernel(
         "int4-groups-of-32",
         lambda weight: int4_linear(quantise_int4(weight)),
-        lambda weight: quantise_int4(weight).widened(),
+        _int4_widened,
         _int8_ends,
     )
 
@@ -110,7 +111,19 @@ def fp32_kernel(name: str, linear: Callable[[torch.Tensor], Linear]) -> BaseKern
         product = linear(embedding if head is None else head)
         return Ends(embedding, product, _once(embedding, *product.held))
 
-    return BaseKernel(name, linear, lambda weight: weight, ends)
+    return BaseKernel(name, linear, as_stored, ends)
+
+
+def _bf16_widened(weight: torch.Tensor) -> torch.Tensor:
+    return weight.bfloat16().float()
+
+
+def _int8_widened(weight: torch.Tensor) -> torch.Tensor:
+    return quantise_int8(weight).widened()
+
+
+def _int4_widened(weight: torch.Tensor) -> torch.Tensor:
+    return quantise_int4(weight).widened()
 
 
 def _bf16_ends(embedding: torch.Tensor, head: torch.Tensor | None) -> Ends:

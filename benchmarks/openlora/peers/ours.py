@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +24,9 @@ from inference_worker.adapters.bundle import BundleSource
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.adapters.packer import PackingRules
 from inference_worker.adapters.packing import PackedAdapter
+from inference_worker.adapters.packing_process import PackerApart, PackingProcess
 from inference_worker.base.fingerprint import read_record
 from inference_worker.engine.engine import Engine, GenerationJob
 from inference_worker.engine.linear import choose_linear
@@ -50,17 +53,20 @@ class Ours:
     """One engine, and one loader for each number of registered adapters."""
 
     def __init__(self, base: Path, folders: list[Path]) -> None:
+        # Before there are threads, for it is a fork.
+        self._packing = PackingProcess()
         self._kernel, linear = choose_linear()
         weights = read_weights(base, linear)
         prompt_encoder = PromptEncoder(AutoTokenizer.from_pretrained(str(base)), weights.shape.vocab)
+        self._numbers = count()
         self._fingerprint = str(read_record(base)["fingerprint"])
         self._library, self._loaders = Library(folders), dict[int, AdapterLoader]()
-        self._source = BundleSource(self._library.fetch, weights.shape, self._fingerprint, Caps())
         self._reading, self._fetching = (
             ThreadPoolExecutor(_READING_THREADS),
             ThreadPoolExecutor(_FETCHING_THREADS),
         )
         self._files = TemporaryDirectory(prefix="openlora-")
+        self._rules = PackingRules(weights.shape, self._fingerprint, Caps())
         self._budget = SLOTS * self._new_loader(_PLENTY).acquire(self._library.register(1)[0]).nbytes
         # No token ends a stream: all rows run for as long as they are measured.
         self._engine = Engine(
@@ -125,9 +131,10 @@ class Ours:
         return self._loaders[registered]
 
     def _new_loader(self, budget: int) -> AdapterLoader:
-        metrics, folder = Metrics(), Path(self._files.name) / str(len(self._loaders))
+        metrics, folder = Metrics(), Path(self._files.name) / str(next(self._numbers))
         disk = DiskTier(folder, _DISK_BYTES, self._fingerprint, metrics)
-        return AdapterLoader(self._source, disk, budget, self._reading, self._fetching, metrics)
+        source = BundleSource(self._library.fetch, PackerApart(self._rules, self._packing, disk))
+        return AdapterLoader(source, disk, budget, self._reading, self._fetching, metrics)
 
     @contextmanager
     def _leased(self, loader: AdapterLoader, case: Case) -> Iterator[list[PackedAdapter | None]]:

@@ -8,6 +8,8 @@ import torch
 
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.adapters.packed_file import in_own_memory
+from inference_worker.adapters.packer import Loaded
 from inference_worker.adapters.packing import Layout, PackedAdapter
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.metrics import Metrics
@@ -21,7 +23,7 @@ class FullSize:
     """Packed adapters of nothing in particular."""
 
     def load(self, cid, abort):
-        return PackedAdapter(cid, Layout(8, (0, 1, 2, 3)), torch.rand(FLOATS))
+        return Loaded(in_own_memory(PackedAdapter(cid, Layout(8, (0, 1, 2, 3)), torch.rand(FLOATS))))
 
 
 def resident_bytes():

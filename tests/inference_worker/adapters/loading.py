@@ -6,6 +6,7 @@ from inference_worker.adapters.bundle import BundleSource
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.adapters.packer import PackerHere, PackingRules
 from inference_worker.metrics import Metrics
 from tests.inference_worker.adapters.peft_folders import FINGERPRINT, shape
 
@@ -28,10 +29,15 @@ class Inline(Executor):
         return done
 
 
+def packer(caps=None):
+    """Packs here, for the tiny base."""
+    return PackerHere(PackingRules(shape(), FINGERPRINT, caps or Caps()))
+
+
 def make_loader(fetch, folder, budget=PLENTY, quota=PLENTY, clock=None, metrics=None, pools=None, caps=None):
     """A loader over `fetch` with its disk tier in `folder`/adapters; `pools` are (reading, fetching)."""
     metrics = metrics or Metrics()
-    source = BundleSource(fetch, shape(), FINGERPRINT, caps or Caps())
+    source = BundleSource(fetch, packer(caps))
     disk = DiskTier(folder / "adapters", quota, FINGERPRINT, metrics)
     reading, fetching = pools or (Inline(), Inline())
     return AdapterLoader(source, disk, budget, reading, fetching, metrics, clock or Clock())

@@ -12,7 +12,8 @@ from inference_worker.blobs.abort import Abort
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.errors import NodeUnreachable
 from protocol.canonical import canonical_json
-from tests.inference_worker.adapters.peft_folders import FINGERPRINT, BlobShelf, adapter_files, shape
+from tests.inference_worker.adapters.loading import packer
+from tests.inference_worker.adapters.peft_folders import BlobShelf, adapter_files
 
 CID = cid_of(b"x")
 
@@ -23,7 +24,7 @@ def shelf():
 
 
 def load(shelf, cid):
-    return BundleSource(shelf.fetch, shape(), FINGERPRINT, Caps()).load(cid, Abort())
+    return BundleSource(shelf.fetch, packer()).load(cid, Abort()).packed
 
 
 def test_identity_is_content(shelf):

@@ -12,8 +12,8 @@ from inference_worker.adapters.bundle import BundleSource, parse_listing
 from inference_worker.adapters.fetch_room import FetchRoom
 from inference_worker.adapters.ingest import Caps
 from inference_worker.blobs.abort import Abort, FetchAborted
-from tests.inference_worker.adapters.loading import Clock
-from tests.inference_worker.adapters.peft_folders import FINGERPRINT, BlobShelf, adapter_files, shape
+from tests.inference_worker.adapters.loading import Clock, packer
+from tests.inference_worker.adapters.peft_folders import BlobShelf, adapter_files
 
 WAIT_SECONDS = 60
 
@@ -132,9 +132,9 @@ def test_bundles_are_admitted_by_what_their_listing_says():
                 most[0] = max(most[0], room.held)
         return shelf.fetch(cid, max_bytes)
 
-    source = BundleSource(fetch, shape(), FINGERPRINT, Caps(), room=room)
+    source = BundleSource(fetch, packer(), room=room)
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda cid: source.load(cid, Abort()).cid, cids))
+        found = list(pool.map(lambda cid: source.load(cid, Abort()).packed.cid, cids))
     assert found == cids and max(sizes.values()) <= most[0] <= total and room.held == 0
 
 
@@ -142,7 +142,7 @@ def test_a_bundle_that_never_fits_is_refused_before_its_files_are_fetched():
     """SPEC 4.203"""
     shelf = BlobShelf()
     cid = shelf.put_bundle(adapter_files())
-    source = BundleSource(shelf.fetch, shape(), FINGERPRINT, Caps(), room=FetchRoom(100))
+    source = BundleSource(shelf.fetch, packer(), room=FetchRoom(100))
     with pytest.raises(refusals.OverCap, match="100"):
         source.load(cid, Abort())
     assert shelf.fetches == [cid]
@@ -153,7 +153,7 @@ def test_a_bundle_that_is_refused_gives_its_bytes_back():
     shelf, room = BlobShelf(), FetchRoom()
     cid = shelf.put_bundle({**adapter_files(), "adapter_config.json": b"{}"})
     with pytest.raises(refusals.AdapterRefused):
-        BundleSource(shelf.fetch, shape(), FINGERPRINT, Caps(), room=room).load(cid, Abort())
+        BundleSource(shelf.fetch, packer(), room=room).load(cid, Abort())
     assert room.held == 0
 
 

@@ -1,0 +1,157 @@
+"""Checks and packs adapters in a process of its own.
+
+Reading some hundreds of small tensors is mostly Python, and Python in another thread holds up the step loop
+by the interpreter's lock. And whatever an adapter's bytes do to those who read them, the streams go on: a
+process that dies fails one load, and the next load starts another.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import torch
+
+from inference_worker.adapters.disk import ASIDE, DiskTier
+from inference_worker.adapters.ingest import WEIGHTS_FILE
+from inference_worker.adapters.packed_file import Mark, mark_of, read_packed, write_all, write_packed
+from inference_worker.adapters.packer import Loaded, PackingRules, packed_from
+from inference_worker.adapters.packing import PackedAdapter
+from inference_worker.errors import WorkerError
+from inference_worker.lifetime import die_with
+from protocol.cid import parse_cid
+
+# A step of the batch goes before a load wherever they want the same core.
+_NICENESS = 5
+
+
+class PackingProcessDied(WorkerError):
+    """The process ended while it packed; its other loads, if any, fail with it."""
+
+    code = "packing_process_died"
+
+    def __init__(self, cid: str) -> None:
+        super().__init__(f"the process that packs adapters ended while it had {cid}; ask again")
+        self.cid = cid
+
+
+@dataclass(frozen=True)
+class PackingTask:
+    """An adapter's files, the weights at `weights`, and the packed file to be made of them for the base
+    `made_for`."""
+
+    cid: str
+    texts: Mapping[str, bytes]
+    weights: Path
+    rules: PackingRules
+    path: Path
+    made_for: str
+
+
+class PackingProcess:
+    """One process, begun when it is made and begun anew when it has died. Safe to use from any thread.
+
+    The first is a fork of this one: make it before there are other threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool = _begin("fork")
+
+    def write(self, task: PackingTask) -> Mark:
+        """Have a packed file written; raises AdapterRefused, PackingProcessDied, OSError."""
+        pool = self._pool
+        try:
+            return pool.submit(_write, task).result()
+        except BrokenProcessPool as error:
+            self._replace(pool)
+            raise PackingProcessDied(task.cid) from error
+
+    def close(self) -> None:
+        """End the process, after the adapter that it has."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _replace(self, broken: ProcessPoolExecutor) -> None:
+        with self._lock:
+            if self._pool is broken:
+                # Not a fork: by now there are threads, and what they held would stay locked in it.
+                self._pool = _begin("spawn")
+
+
+class PackerApart:
+    """Packs in a packing process, into files that `disk` can keep."""
+
+    def __init__(self, rules: PackingRules, process: PackingProcess, disk: DiskTier) -> None:
+        self.rules, self._process, self._disk = rules, process, disk
+        self._numbers = count()
+
+    def pack(self, cid: str, files: Mapping[str, bytes]) -> Loaded:
+        """Raises AdapterRefused for the files, WorkerError for the way."""
+        stem = f"{parse_cid(cid).text}.{next(self._numbers)}"
+        weights, path = (self._disk.folder / f"{stem}{end}" for end in (f".weights{ASIDE}", ASIDE))
+        texts = {name: data for name, data in files.items() if name != WEIGHTS_FILE}
+        try:
+            # Through a file: a pipe takes 64 KiB at a time, and each asks for the interpreter's lock.
+            _write_new(weights, files.get(WEIGHTS_FILE, b""))
+            task = PackingTask(cid, texts, weights, self.rules, path, self._disk.base)
+            return Loaded(_read(path, cid, self._disk.base, self._process.write(task)), path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            weights.unlink(missing_ok=True)
+
+
+def _begin(method: str) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context(method)
+    pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(os.getpid(),))
+    # A pool starts its process with its first task.
+    pool.submit(os.getpid)
+    return pool
+
+
+def _prepare(parent: int) -> None:
+    die_with(parent)
+    # Whoever interrupts from the terminal means the worker, which ends this process when it is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    torch.set_num_threads(1)
+
+
+def _write(task: PackingTask) -> Mark:
+    files = {**task.texts, WEIGHTS_FILE: task.weights.read_bytes()}
+    packed = packed_from(task.cid, files, task.rules)
+    with _opened_new(task.path) as descriptor:
+        write_packed(descriptor, packed, task.made_for)
+        return mark_of(descriptor)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    with _opened_new(path) as descriptor:
+        write_all(descriptor, data)
+
+
+@contextmanager
+def _opened_new(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path, cid: str, base: str, mark: Mark) -> PackedAdapter:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return read_packed(descriptor, cid, base, mark)[0]
+    finally:
+        os.close(descriptor)

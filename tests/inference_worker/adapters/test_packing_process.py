@@ -1,0 +1,109 @@
+"""Adapters packed in another process: the same bytes, the same refusals, and a death that costs one load."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from inference_worker.adapters import refusals
+from inference_worker.adapters.disk import DiskTier
+from inference_worker.adapters.ingest import Caps
+from inference_worker.adapters.packer import PackerHere, PackingRules
+from inference_worker.adapters.packing_process import PackerApart, PackingProcess, PackingProcessDied
+from inference_worker.blobs.node_blobs import cid_of
+from inference_worker.metrics import Metrics
+from tests.inference_worker.adapters.loading import PLENTY
+from tests.inference_worker.adapters.peft_folders import FINGERPRINT, adapter_files, shape
+
+RULES = PackingRules(shape(), FINGERPRINT, Caps())
+CID = cid_of(b"an adapter")
+
+
+@pytest.fixture(scope="module")
+def process():
+    made = PackingProcess()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def apart(process, tmp_path):
+    return PackerApart(RULES, process, disk_in(tmp_path))
+
+
+def disk_in(folder, quota=PLENTY):
+    return DiskTier(folder, quota, FINGERPRINT, Metrics())
+
+
+def pid_of(process):
+    (pid,) = process._pool._processes
+    return pid
+
+
+def test_an_adapter_packed_apart_has_the_same_bytes(apart, tmp_path):
+    """SPEC 4.222: also when several threads ask at once."""
+    bundles = [adapter_files(seed=seed, rank=rank) for seed, rank in ((1, 8), (2, 3), (3, 16), (4, 8))]
+    with ThreadPoolExecutor(4) as threads:
+        loaded = list(threads.map(lambda files: apart.pack(CID, files), bundles))
+    for files, found in zip(bundles, loaded, strict=True):
+        expected = PackerHere(RULES).pack(CID, files).packed
+        assert found.packed.layout == expected.layout and torch.equal(found.packed.blob, expected.blob)
+    assert sorted(tmp_path.iterdir()) == sorted(found.file for found in loaded)
+
+
+@pytest.mark.parametrize(("quota", "kept"), [(PLENTY, True), (0, False)])
+def test_its_file_is_kept_under_the_quota_or_removed(process, tmp_path, quota, kept):
+    """SPEC 4.222: what is read back later is what was served at once."""
+    disk = disk_in(tmp_path, quota)
+    loaded = PackerApart(RULES, process, disk).pack(CID, adapter_files())
+    assert disk.adopt(loaded.packed, loaded.file) is kept
+    assert disk.used == sum(path.stat().st_size for path in tmp_path.iterdir())
+    read = disk_in(tmp_path, quota).read(CID)
+    assert torch.equal(read.blob, loaded.packed.blob) if kept else read is None
+    assert not loaded.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({"adapter_config.json": b"{}"}, refusals.FeatureUnsupported),
+        ({"adapter_model.safetensors": b""}, refusals.TensorFileMalformed),
+        ({"manifest.json": b'{"base_fingerprint": "0x00"}'}, refusals.WrongBase),
+        ({"pickle.bin": b""}, refusals.FileNotAllowed),
+    ],
+)
+def test_a_refusal_crosses_with_its_values(apart, change, refusal, tmp_path):
+    """SPEC 4.222"""
+    files = {**adapter_files(), **change}
+    with pytest.raises(refusal) as here:
+        PackerHere(RULES).pack(CID, files)
+    with pytest.raises(refusal) as there:
+        apart.pack(CID, files)
+    assert str(there.value) == str(here.value) and vars(there.value) == vars(here.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_dies_costs_its_load_alone(tmp_path):
+    """SPEC 4.222: the next load starts another."""
+    process = PackingProcess()
+    try:
+        apart = PackerApart(RULES, process, disk_in(tmp_path))
+        for _ in range(2):
+            first = apart.pack(CID, adapter_files())
+            os.kill(pid_of(process), signal.SIGKILL)
+            with pytest.raises(PackingProcessDied, match=CID):
+                apart.pack(CID, adapter_files())
+            assert torch.equal(apart.pack(CID, adapter_files()).packed.blob, first.packed.blob)
+    finally:
+        process.close()
+
+
+def test_the_process_is_left_alone_by_interrupts(process, apart):
+    """SPEC 4.222: Ctrl-C reaches every process of a terminal."""
+    apart.pack(CID, adapter_files())
+    pid = pid_of(process)
+    os.kill(pid, signal.SIGINT)
+    apart.pack(CID, adapter_files())
+    assert pid_of(process) == pid
