@@ -66,9 +66,10 @@ class LoraPair:
 
 @dataclass(frozen=True)
 class CheckedAdapter:
-    """The pairs of an adapter by (layer, module name)."""
+    """The pairs of an adapter by (layer, module name), and the tokens that invoke an aLoRA adapter."""
 
     pairs: Mapping[Target, LoraPair]
+    invocation: tuple[int, ...] = ()
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -93,7 +94,7 @@ def ingest(
     check_names(list(files))
     _check_sizes(files, caps)
     _check_base(files[MANIFEST_FILE], fingerprint, caps)
-    config = parse_config(files[CONFIG_FILE], shape.layers, caps.rank)
+    config = parse_config(files[CONFIG_FILE], shape.layers, shape.vocab, caps.rank)
     if config.dora and base is None:
         raise FeatureUnsupported("use_dora", True)
     targets = _targets(config, shape, caps)
@@ -104,7 +105,9 @@ def ingest(
     pairs = {target: _pair(tensors, config, *target) for target in targets}
     if not _surely_finite(numbers, max(pair.scale for pair in pairs.values())):
         _check_finite(tensors, pairs)
-    return CheckedAdapter(_with_gains(pairs, tensors, base) if config.dora and base else pairs)
+    if config.dora and base:
+        pairs = _with_gains(pairs, tensors, base)
+    return CheckedAdapter(pairs, config.invocation)
 
 
 def _surely_finite(numbers: torch.Tensor, scale: float) -> bool:

@@ -19,10 +19,11 @@ from protocol.errors import JsonError
 
 MAX_CONFIG_BYTES = 1 << 20
 MAX_CONFIG_DEPTH = 8
+MAX_INVOCATION_TOKENS = 64
 
 _USED = {
     "peft_type", "r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora",
-    "layers_to_transform", "use_dora",
+    "layers_to_transform", "use_dora", "alora_invocation_tokens",
 }  # fmt: skip
 # Training-time or descriptive only: the forward pass does not read them.
 _INERT = {
@@ -45,7 +46,6 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
     "trainable_token_indices": (None, [], {}),
     "target_parameters": (None, []),
     "exclude_modules": (None, []),
-    "alora_invocation_tokens": (None, []),
     "arrow_config": (None,),
     "corda_config": (None,),
     "eva_config": (None,),
@@ -62,7 +62,11 @@ _COMPANIONS = {"megatron_core", "qalora_group_size"}
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """The part of a PEFT config that decides the forward pass."""
+    """The part of a PEFT config that decides the forward pass.
+
+    `invocation` are the token ids from whose last occurrence in a prompt on an aLoRA adapter applies; empty
+    for an adapter that applies everywhere.
+    """
 
     rank: int
     alpha: float
@@ -72,6 +76,7 @@ class LoraConfig:
     alphas: Pattern[float]
     rslora: bool
     dora: bool
+    invocation: tuple[int, ...]
 
     def rank_of(self, layer: int, module: str) -> int:
         """Rank of one module after the pattern, first match wins."""
@@ -92,8 +97,8 @@ class LoraConfig:
                 yield module
 
 
-def parse_config(raw: bytes, layers: int, max_rank: int) -> LoraConfig:
-    """Read and check a config for a base of `layers` layers; raises a typed refusal."""
+def parse_config(raw: bytes, layers: int, vocab: int, max_rank: int) -> LoraConfig:
+    """Read and check a config for a base of `layers` layers and `vocab` token ids; raises a typed refusal."""
     data = _load(raw)
     _check_keys(data)
     return LoraConfig(
@@ -105,6 +110,7 @@ def parse_config(raw: bytes, layers: int, max_rank: int) -> LoraConfig:
         alphas=_pattern(data, "alpha_pattern", known_names(layers), _positive),
         rslora=_flag(data, "use_rslora"),
         dora=_flag(data, "use_dora"),
+        invocation=_invocation(data, vocab),
     )
 
 
@@ -150,6 +156,24 @@ def _flag(data: Mapping[str, Any], key: str) -> bool:
     if not isinstance(value, bool):
         raise ConfigMalformed(key, f"{value!r} is not a boolean")
     return value
+
+
+def _invocation(data: Mapping[str, Any], vocab: int) -> tuple[int, ...]:
+    key = "alora_invocation_tokens"
+    value = data.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not value:
+        raise ConfigMalformed(key, "must be null or a non-empty list of token ids")
+    if len(value) > MAX_INVOCATION_TOKENS:
+        raise OverCap(key, len(value), MAX_INVOCATION_TOKENS)
+    for token in value:
+        if type(token) is not int or not 0 <= token < vocab:
+            raise ConfigMalformed(key, f"{token!r:.40} is not a token id from 0 to {vocab - 1}")
+    if data.get("use_dora"):
+        # PEFT has no such variant either, so there is nothing that it would have to equal.
+        raise FeatureUnsupported("alora_invocation_tokens with use_dora", True)
+    return tuple(value)
 
 
 def _targets(value: object, known: frozenset[str]) -> frozenset[str]:

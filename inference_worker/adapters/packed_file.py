@@ -1,9 +1,9 @@
 """A packed adapter as one file: a block of header, then the tensors at 64-byte lines, read back by one call.
 
-The header is canonical JSON: for which base and packer the file was written, the layout, where each tensor
-lies, and the sha256 of the payload. Writing and reading go over the fields of `PackedAdapter` and `Layout`
-themselves, so a field added there is in the file without a change here. A file that does not fit is refused
-whole; nothing of it is repaired.
+The header is canonical JSON: for which base and packer the file was written, the layout, an aLoRA
+adapter's tokens, where each tensor lies, and the sha256 of the payload. Writing and reading go over the
+fields of `Layout` and the tensors of `PackedAdapter` themselves, so one added there is in the file without a
+change here. A file that does not fit is refused whole; nothing of it is repaired.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from typing import Any
 
 import torch
 
+from inference_worker.adapters.lora_config import MAX_INVOCATION_TOKENS
 from inference_worker.adapters.packing import Layout, PackedAdapter
 from inference_worker.errors import WorkerError
 from protocol.canonical import canonical_json, parse_json
 from protocol.errors import ProtocolError
 from protocol.fields import Fields
+from protocol.types import MAX_UINT32
 
 # Raise it whenever packing puts other bytes for the same adapter: files of other versions are dropped.
-PACKER_VERSION = 1
+PACKER_VERSION = 2
 HEADER_BYTES = 4096
 _DIGEST_BYTES = 32
 _LINE = 64
@@ -106,6 +108,7 @@ def write_packed(descriptor: int, packed: PackedAdapter, base: str) -> None:
         "base": base,
         "cid": packed.cid,
         "layout": {field.name: getattr(packed.layout, field.name) for field in fields(Layout)},
+        "invocation": packed.invocation,
         "tensors": [
             {"name": s.name, "dtype": _NAMES[s.dtype], "shape": s.shape, "start": s.start} for s in sections
         ],
@@ -180,7 +183,8 @@ def _assemble(header: Mapping[str, Any], payload: torch.Tensor, cid: str) -> Pac
         for entry in header["tensors"]:
             section = _read_section(entry)
             tensors[section.name] = section.of(payload)
-        return PackedAdapter(cid=cid, layout=Layout(**tuples), **tensors)
+        invocation = Fields(header, "header").integers("invocation", MAX_INVOCATION_TOKENS, 0, MAX_UINT32)
+        return PackedAdapter(cid=cid, layout=Layout(**tuples), invocation=invocation, **tensors)
     except (KeyError, TypeError, AttributeError, RuntimeError, ProtocolError) as error:
         # A sound header that does not fit the classes: written by a packer whose version was not raised.
         raise PackedFileStale(cid, "header", "the fields of a packed adapter", repr(error)) from error

@@ -48,13 +48,15 @@ class Layout:
 class PackedAdapter:
     """An adapter ready to serve, read-only by convention. `blob` is one-dimensional: fp32 and all of it, or
     int8 and the matrices alone, with the fp32 scales of their rows, (layers, rows of a layer), and the gains,
-    if any, beside it."""
+    if any, beside it. `invocation` are an aLoRA adapter's tokens, else empty: where they are in a prompt is
+    the sequence's matter, so they are no part of the layout."""
 
     cid: str
     layout: Layout
     blob: torch.Tensor
     scales: torch.Tensor | None = None
     gains: torch.Tensor | None = None
+    invocation: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -137,7 +139,7 @@ def pack(cid: str, adapter: CheckedAdapter, shape: BaseShape) -> PackedAdapter:
         slot = layers[layer][group]
         assert slot is not None, (layer, module)
         _place(blob, slot, GROUPS[group].index(module), layout.rank, pair)
-    return PackedAdapter(cid, layout, blob)
+    return PackedAdapter(cid, layout, blob, invocation=adapter.invocation)
 
 
 @dataclass(frozen=True)

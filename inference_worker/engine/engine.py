@@ -12,13 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import structlog
 import torch
 
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
+from inference_worker.engine.activation import Activation, activation_of
 from inference_worker.engine.chooser import Chooser
 from inference_worker.engine.constraint import ConstraintBroken
 from inference_worker.engine.kv_cache import KvCache, KvPiece
@@ -57,6 +58,11 @@ class GenerationJob:
     tenant: str
     emit: Emit
     on_closed: Callable[[], None]
+
+    @cached_property
+    def activation(self) -> Activation:
+        """Which positions the adapter applies to."""
+        return activation_of(self.adapter, self.prompt_ids)
 
 
 @dataclass
@@ -218,7 +224,10 @@ class Engine:
     def _pieces_of(self, job: GenerationJob) -> PromptPieces:
         limits = self._scheduler.limits
         cuts = cuts_within(len(job.prompt_ids), limits.first_piece, limits.prefill_tokens)
-        return name_pieces(job.adapter.cid if job.adapter else None, job.tenant, job.prompt_ids, cuts)
+        adapter = job.activation.adapter
+        return name_pieces(
+            adapter.cid if adapter else None, job.tenant, job.prompt_ids, cuts, job.activation.start
+        )
 
     def _take_messages(self) -> bool:
         with self._wake:
@@ -245,7 +254,9 @@ class Engine:
             return
         assert live.cache is not None and live.cache.length == piece.start, piece
         tokens = live.job.prompt_ids[piece.start : piece.stop]
-        logits = self._runner.prefill(tokens, live.cache, live.job.adapter)
+        logits = self._runner.prefill(
+            tokens, live.cache, *live.job.activation.within(piece.start, piece.stop)
+        )
         self._metrics.count("prompt_tokens_total", len(tokens))
         if self._prefixes.wants(live.pieces, piece.stop):
             kept = live.cache.copy_out(piece.start, piece.stop)
@@ -261,12 +272,12 @@ class Engine:
 
     def _row(self, live: _Live) -> DecodeRow:
         assert live.cache is not None
-        return DecodeRow(live.output[live.place], live.cache, live.job.adapter)
+        return DecodeRow(live.output[live.place], live.cache, live.job.activation.adapter)
 
     def _take_token(self, sequence: int, logits: torch.Tensor, finite: bool) -> None:
         live = self._live[sequence]
         if not finite:
-            self._fail_broken(sequence, live.job.adapter)
+            self._fail_broken(sequence, live.job.activation.adapter)
             return
         params, index = live.job.params, live.place
         if index < len(live.output):
@@ -320,7 +331,7 @@ def _outcome(event: Event | None) -> str:
 
 
 def _admission(sequence: int, job: GenerationJob) -> Admission:
-    prompt, adapter = len(job.prompt_ids), job.adapter
+    prompt, adapter = len(job.prompt_ids), job.activation.adapter
     reserved = prompt + job.params.max_tokens
     if adapter is None:
         return Admission(sequence, job.tenant, prompt, reserved)

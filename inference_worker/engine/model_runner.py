@@ -51,15 +51,20 @@ class ModelRunner:
         self._batcher.forget_unused()
 
     @torch.inference_mode()
-    def prefill(self, tokens: Sequence[int], cache: KvCache, adapter: PackedAdapter | None) -> torch.Tensor:
-        """Append a piece of one prompt to its cache; returns the logits after its last token, (vocab,)."""
+    def prefill(
+        self, tokens: Sequence[int], cache: KvCache, adapter: PackedAdapter | None, adapted_from: int = 0
+    ) -> torch.Tensor:
+        """Append a piece of one prompt to its cache; returns the logits after its last token, (vocab,).
+
+        The tokens before the index `adapted_from` of the piece are the base's.
+        """
         positions = torch.arange(cache.length, cache.length + len(tokens))
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             keys, values = cache.write(layer, k, v)
             return self._attend_piece(q, keys, values)
 
-        adapt = adapt_sequence(adapter, self.shape) if adapter else None
+        adapt = _from(adapted_from, adapt_sequence(adapter, self.shape)) if adapter else None
         hidden = self._layers(torch.tensor(list(tokens)), positions, attend, adapt)
         cache.advance(len(tokens))
         return self._logits(hidden[-1:])[0]
@@ -145,6 +150,13 @@ def _adapted(
         return out
 
     return product
+
+
+def _from(first: int, adapt: _Adapt) -> _Adapt:
+    def adapt_last(layer: int, group: int, rows: torch.Tensor, products: torch.Tensor) -> None:
+        adapt(layer, group, rows[first:], products[first:])
+
+    return adapt_last if first else adapt
 
 
 def _rotary_tables(shape: BaseShape) -> tuple[torch.Tensor, torch.Tensor]:

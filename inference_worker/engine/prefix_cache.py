@@ -1,8 +1,8 @@
 """Keys and values of prompt pieces, kept for prompts that begin alike.
 
 Torch-free. A piece's name chains the names before it: it stands for the whole beginning of a prompt, for the
-adapter's bytes and for the tenant. Base and profile are the process's own, and nothing outlives it. Only what
-a whole piece of a prefill computed is kept, for a decode step gives other bits.
+adapter's bytes from where they apply, and for the tenant. Base and profile are the process's own, and nothing
+outlives it. Only what a whole piece of a prefill computed is kept, for a decode step gives other bits.
 """
 
 from __future__ import annotations
@@ -28,11 +28,19 @@ class PromptPieces:
     names: tuple[bytes, ...]
 
 
-def name_pieces(adapter: str | None, tenant: str, prompt: Sequence[int], cuts: Sequence[int]) -> PromptPieces:
-    """Names of the pieces of a prompt that end at `cuts`; other adapter, tenant or beginning, other name."""
-    name = hashlib.sha256(canonical_json({"adapter": adapter, "tenant": tenant})).digest()
-    names, start = [], 0
+def name_pieces(
+    adapter: str | None, tenant: str, prompt: Sequence[int], cuts: Sequence[int], adapted_from: int = 0
+) -> PromptPieces:
+    """Names of the pieces of a prompt that end at `cuts`; other adapter, tenant or beginning, other name.
+
+    `adapted_from` is the first position that the adapter applies to: pieces that end there or earlier are
+    named as the base's, and so shared with it and with every adapter that begins later.
+    """
+    name, names, start = hashlib.sha256(canonical_json({"tenant": tenant})).digest(), [], 0
     for cut in cuts:
+        if adapter is not None and start <= adapted_from < cut:
+            owner = canonical_json({"adapter": adapter, "from": adapted_from})
+            name = hashlib.sha256(name + owner).digest()
         # Eight bytes a token and a known number of tokens: no two beginnings are written alike.
         name = hashlib.sha256(name + array("q", prompt[start:cut]).tobytes()).digest()
         names.append(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inference_worker.adapters.bundle import parse_listing
 from inference_worker.adapters.ingest import Caps, ingest
+from inference_worker.adapters.refusals import FeatureUnsupported
 from inference_worker.adapters.shape import PARENTS, shape_of
 from inference_worker.attribution.gradients import LoraWeights
 from inference_worker.base.load import Base
@@ -15,6 +16,9 @@ def read_bundle(blobs: Blobs, bundle_cid: str, base: Base) -> LoraWeights:
     caps = Caps()
     files = {file.name: blobs.get(file.cid) for file in parse_listing(blobs.get(bundle_cid), caps)}
     checked = ingest(files, shape_of(base.model.config.to_dict()), base.fingerprint, caps)
+    if checked.invocation:
+        # An evaluation runs the adapter over whole questions, which is not what an aLoRA adapter computes.
+        raise FeatureUnsupported("alora_invocation_tokens in an evaluation", list(checked.invocation))
     a, b = {}, {}
     for (layer, module), pair in checked.pairs.items():
         path = f"model.layers.{layer}.{PARENTS[module]}.{module}"

@@ -15,7 +15,7 @@ from tests.inference_worker.adapters.peft_folders import config_dict
 
 
 def parse(config):
-    return parse_config(json.dumps(config).encode(), layers=3, max_rank=64)
+    return parse_config(json.dumps(config).encode(), layers=3, vocab=260, max_rank=64)
 
 
 def test_every_key_that_peft_writes_is_known(tmp_path):
@@ -23,7 +23,7 @@ def test_every_key_that_peft_writes_is_known(tmp_path):
     PeftConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM").save_pretrained(
         tmp_path
     )
-    config = parse_config((tmp_path / "adapter_config.json").read_bytes(), layers=3, max_rank=64)
+    config = parse_config((tmp_path / "adapter_config.json").read_bytes(), layers=3, vocab=260, max_rank=64)
     assert (config.rank, config.targets) == (4, {"q_proj", "v_proj"})
 
 
@@ -38,7 +38,7 @@ def test_every_key_that_peft_writes_is_known(tmp_path):
         {"layer_replication": [[0, 2]]},
         {"init_lora_weights": "pissa"},
         {"init_lora_weights": "loftq"},
-        {"alora_invocation_tokens": [1, 2]},
+        {"alora_invocation_tokens": [1, 2], "use_dora": True},
         {"auto_mapping": {"base_model_class": "X"}},
         {"trainable_token_indices": [1]},
         {"peft_type": "IA3"},
@@ -86,10 +86,20 @@ def test_unknown_keys_are_refused(key):
         {"use_dora": 1},
         {"rank_pattern": [4]},
         {"rank_pattern": {"q_proj": 0}},
+        {"alora_invocation_tokens": []},
+        {"alora_invocation_tokens": [260]},
+        {"alora_invocation_tokens": [-1]},
+        {"alora_invocation_tokens": [1, 2.0]},
+        {"alora_invocation_tokens": [True]},
+        {"alora_invocation_tokens": [[1]]},
+        {"alora_invocation_tokens": ["1"]},
+        {"alora_invocation_tokens": "[1]"},
+        {"alora_invocation_tokens": 1},
+        {"alora_invocation_tokens": {"1": 1}},
     ],
 )
 def test_wrong_types_and_ranges_are_refused(change):
-    """SPEC 4.3"""
+    """SPEC 4.3, 4.212"""
     with pytest.raises(ConfigMalformed):
         parse(config_dict(**change))
 
@@ -98,14 +108,32 @@ def test_wrong_types_and_ranges_are_refused(change):
 def test_bytes_that_are_not_one_object_are_refused(raw):
     """SPEC 4.3"""
     with pytest.raises(ConfigMalformed):
-        parse_config(raw, layers=3, max_rank=64)
+        parse_config(raw, layers=3, vocab=260, max_rank=64)
 
 
-@pytest.mark.parametrize("change", [{"r": 65}, {"r": 10**4}, {"rank_pattern": {"q_proj": 65}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"r": 65},
+        {"r": 10**4},
+        {"rank_pattern": {"q_proj": 65}},
+        {"alora_invocation_tokens": [1] * 65},
+    ],
+)
 def test_ranks_above_the_cap_are_refused(change):
-    """SPEC 4.6"""
+    """SPEC 4.6, 4.212"""
     with pytest.raises(OverCap):
         parse(config_dict(**change))
+
+
+@pytest.mark.parametrize("tokens", [[0], [259], list(range(64))])
+def test_invocation_tokens_are_those_that_peft_saves(tmp_path, tokens):
+    """SPEC 4.212"""
+    PeftConfig(
+        r=4, target_modules=["q_proj"], task_type="CAUSAL_LM", alora_invocation_tokens=tokens
+    ).save_pretrained(tmp_path)
+    raw = (tmp_path / "adapter_config.json").read_bytes()
+    assert parse_config(raw, layers=3, vocab=260, max_rank=64).invocation == tuple(tokens)
 
 
 PATHS = [
@@ -139,7 +167,9 @@ def test_patterns_resolve_like_peft(rslora):
 @pytest.mark.parametrize("name", sorted(known_names(12)))
 def test_a_known_name_means_the_same_to_peft_as_to_us(name):
     """SPEC 4.15: PEFT reads a name as a regular expression, whose dots match any character."""
-    config = parse_config(json.dumps(config_dict(rank_pattern={name: 3})).encode(), layers=12, max_rank=64)
+    config = parse_config(
+        json.dumps(config_dict(rank_pattern={name: 3})).encode(), layers=12, vocab=260, max_rank=64
+    )
     for layer in range(12):
         for module, parent in PARENTS.items():
             path = f"model.layers.{layer}.{parent}.{module}"

@@ -25,7 +25,8 @@ from tests.inference_worker.adapters.peft_folders import FINGERPRINT, shape
 from tests.inference_worker.engine.decoding import load_adapter
 
 # sha256 of the payload of one fixed adapter as each packer version lays it out.
-GOLDEN = {1: "bb3027edcb6e3f0e04c1e1b00d477e72e674d674e2fa2df32c289d91d09baae9"}
+# Version 2 added the tokens of aLoRA to the header.
+GOLDEN = {2: "bb3027edcb6e3f0e04c1e1b00d477e72e674d674e2fa2df32c289d91d09baae9"}
 
 
 @contextmanager
@@ -83,7 +84,9 @@ def test_every_field_of_a_packed_adapter_is_in_the_file():
     packed = load_adapter("a", seed=3)
     for field in fields(PackedAdapter):
         value = getattr(packed, field.name)
-        assert field.name in ("cid", "layout") or value is None or isinstance(value, torch.Tensor), field.name
+        assert (
+            field.name in ("cid", "layout", "invocation") or value is None or isinstance(value, torch.Tensor)
+        ), field.name
     for field in fields(Layout):
         assert isinstance(getattr(packed.layout, field.name), str | int | bool | tuple), field.name
 
@@ -170,7 +173,8 @@ def test_every_form_of_a_packed_adapter_comes_back(tmp_path, pool, dora):
     layout = Layout(8, (0, 3), dora)
     blob = torch.arange(-64, 64).to(getattr(torch, pool))
     beside = (torch.rand(3, 7), torch.rand(11)) if pool == "int8" else (None, None)
-    packed = PackedAdapter("a", layout, blob, beside[0], beside[1] if dora else None)
+    invocation = (0, 5, 2**32 - 1) if pool == "int8" else tuple(range(64))
+    packed = PackedAdapter("a", layout, blob, beside[0], beside[1] if dora else None, invocation)
     write(tmp_path / "f", packed)
     same(packed, read(tmp_path / "f"))
     same(packed, in_own_memory(packed))

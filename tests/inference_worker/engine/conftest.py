@@ -1,11 +1,14 @@
 """A tiny random base, its runner, and adapters loaded through the real ingestion."""
 
+from collections import defaultdict
+
 import pytest
 import torch
 
 from inference_worker.adapters.base_rows import BaseRows
 from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.model_runner import ModelRunner
+from inference_worker.engine.sampler import sample
 from inference_worker.engine.weights import read_weights
 from tests.inference_worker.adapters.peft_folders import write_base
 from tests.inference_worker.engine.decoding import load_adapter
@@ -50,3 +53,17 @@ def adapters():
         {"rank": 8},
     ]
     return [load_adapter(f"a{seed}", seed=seed, **mix) for seed, mix in enumerate(mixes)]
+
+
+@pytest.fixture
+def chosen_from(monkeypatch):
+    """Logits by (seed, place): the seed stands for the request."""
+    seen = defaultdict(dict)
+
+    def recording(logits, params, index):
+        assert index not in seen[params.seed], "a token was chosen twice"
+        seen[params.seed][index] = logits.clone()
+        return sample(logits, params, index)
+
+    monkeypatch.setattr("inference_worker.engine.chooser.sample", recording)
+    return seen

@@ -162,10 +162,10 @@ def test_a_step_that_raises_fails_its_request_and_no_other(engine, runner, monke
     """SPEC 4.17"""
     real = runner.prefill
 
-    def prefill(tokens, cache, adapter):
+    def prefill(tokens, cache, *adapted):
         if 99 in tokens:
             raise MemoryError("no room")
-        return real(tokens, cache, adapter)
+        return real(tokens, cache, *adapted)
 
     monkeypatch.setattr(runner, "prefill", prefill)
     good, bad = submit(engine, PROMPTS[0]), submit(engine, [99, 1])

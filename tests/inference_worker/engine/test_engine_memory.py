@@ -2,7 +2,6 @@
 go. Every logit that chose a token is compared, not the tokens alone."""
 
 import random
-from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -10,12 +9,12 @@ import torch
 
 from inference_worker.engine.linear import packing_works
 from inference_worker.engine.pieces import cuts_within
-from inference_worker.engine.sampler import sample
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.sequence import Finished, TokenProduced
 from tests.inference_worker.adapters.loading import make_loader
 from tests.inference_worker.adapters.peft_folders import BlobShelf, adapter_files
 from tests.inference_worker.engine.decoding import PROMPTS, load_adapter
+from tests.inference_worker.engine.recorded import assert_same, taken
 from tests.inference_worker.engine.requests import running_engine, submit
 
 pytestmark = pytest.mark.skipif(not packing_works(), reason="bits are promised for the packed kernel")
@@ -25,33 +24,6 @@ ROOMY = SchedulerLimits(
 TIGHT = SchedulerLimits(
     running=8, waiting=64, total_positions=160, sequence_positions=512, prefill_tokens=16, first_piece=8
 )
-
-
-@pytest.fixture
-def chosen_from(monkeypatch):
-    """Logits by (seed, place): the seed stands for the request."""
-    seen = defaultdict(dict)
-
-    def recording(logits, params, index):
-        assert index not in seen[params.seed], "a token was chosen twice"
-        seen[params.seed][index] = logits.clone()
-        return sample(logits, params, index)
-
-    monkeypatch.setattr("inference_worker.engine.chooser.sample", recording)
-    return seen
-
-
-def taken(seen):
-    """The recorded logits of each request, in order, and a clean record."""
-    result = {seed: torch.stack([rows[i] for i in range(len(rows))]) for seed, rows in seen.items()}
-    seen.clear()
-    return result
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    for seed in one:
-        assert torch.equal(one[seed], other[seed]), seed
 
 
 def random_prompts(seed, count):

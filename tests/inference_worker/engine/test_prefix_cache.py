@@ -33,6 +33,24 @@ def test_names_are_equal_exactly_where_owner_and_beginning_are(owner, prompt, ot
     assert set(mine.names) & set(theirs.names) == set(mine.names[: len(common)])
 
 
+STARTS = st.integers(0, 30)
+
+
+@given(OWNERS, STARTS, OWNERS, STARTS, PROMPTS)
+def test_pieces_before_the_adapter_begins_are_the_bases(owner, start, other_owner, other_start, prompt):
+    """SPEC 4.211: names are equal exactly up to where either adapter begins; all are, if all is equal."""
+    cuts = cuts_within(len(prompt), FIRST, LONGEST)
+    mine, theirs = (
+        name_pieces(*one, prompt, cuts, begin) for one, begin in ((owner, start), (other_owner, other_start))
+    )
+    begins = [begin for (cid, _), begin in ((owner, start), (other_owner, other_start)) if cid is not None]
+    same = (owner, start) == (other_owner, other_start) or (owner == other_owner and not begins)
+    reach = len(prompt) if same else min(begins, default=len(prompt))
+    common = [cut for cut in cuts if cut <= reach] if owner[1] == other_owner[1] else []
+    assert shared(mine.names, theirs.names) == len(common)
+    assert set(mine.names) & set(theirs.names) == set(mine.names[: len(common)])
+
+
 def store(cache, owner, prompt):
     """Keep all whole pieces of a prompt, each as the tokens it stands for."""
     pieces = pieces_of(owner, prompt)

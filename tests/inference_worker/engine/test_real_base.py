@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
+from transformers import LlamaForCausalLM
 
 from inference_worker.adapters.ingest import Caps, ingest
 from inference_worker.adapters.packing import pack
 from inference_worker.adapters.quantised import quantise
 from inference_worker.base.load import load_tokenizer
+from inference_worker.engine.activation import activation_of
 from inference_worker.engine.chooser import Chooser
 from inference_worker.engine.grammar import GrammarCompiler
 from inference_worker.engine.linear import choose_linear, packing_works
@@ -97,6 +100,35 @@ def test_mixed_batch_of_real_width_equals_each_alone(real):
         assert together.argmax(-1).tolist() == alone.argmax(-1).tolist()
         if packing_works():
             assert torch.equal(together, alone)
+
+
+def test_alora_invoked_by_the_turn_that_the_template_opens_equals_peft(real, tmp_path):
+    """SPEC 4.210: no text of a request can spell these tokens, and every conversation ends in them."""
+    runner, prompts = real
+    turns = (("user", "Name a fruit."), ("assistant", "Apple."), ("user", "Name another one."))
+    prompt, steps = prompts.encode(turns, None), 4
+    opening = prompts.tokenizer("<|im_start|>assistant\n", add_special_tokens=False)["input_ids"]
+    assert tuple(opening) == prompt[-len(opening) :]
+    modules = ("q_proj", "v_proj", "down_proj")
+    pairs = random_pairs(6, 8, modules, range(runner.shape.layers), dims=runner.shape.dims)
+    weak = {name: t * 0.2 if ".lora_B." in name else t for name, t in pairs.items()}
+    named = files(weak, config_dict(8, 16, modules, alora_invocation_tokens=opening))
+    for name, data in named.items():
+        (tmp_path / name).write_bytes(data)
+    model = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(FOLDER), tmp_path).eval()
+    adapter = pack("alora", ingest(named, runner.shape, FINGERPRINT, Caps()), runner.shape)
+    start = activation_of(adapter, prompt).start
+    assert start == len(prompt) - len(opening)
+    cache = runner.new_cache(len(prompt) + steps)
+    logits = [runner.prefill(prompt, cache, adapter, start)]
+    for _ in range(steps):
+        logits.append(runner.decode([DecodeRow(int(logits[-1].argmax()), cache, adapter)])[0])
+    ids = [*prompt, *(int(row.argmax()) for row in logits[:-1])]
+    with torch.no_grad():
+        expected = model(torch.tensor([ids]), alora_offsets=[len(ids) - start]).logits[0, len(prompt) - 1 :]
+        base = model(torch.tensor([ids]), alora_offsets=[None]).logits[0, len(prompt) - 1 :]
+    assert (torch.stack(logits) - expected).abs().max() <= 5e-4
+    assert (expected - base).abs().max() > 0.05
 
 
 def test_int8_moves_logits_by_little_of_what_the_adapter_moves_them(real):
