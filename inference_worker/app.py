@@ -25,6 +25,7 @@ from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.packer import PackingRules
 from inference_worker.adapters.packing_process import PackerApart, PackingProcess
+from inference_worker.adapters.spelled_ensembles import SpelledEnsembles
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.load import load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
@@ -138,11 +139,11 @@ def build(
     prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
     metrics = Metrics()
     rows = BaseRows(config.base / WEIGHTS_FILE, kernel.widened)
-    room = FetchRoom(config.fetch_bytes)
+    ensembles, room = SpelledEnsembles(blobs.get), FetchRoom(config.fetch_bytes)
     rules = PackingRules(weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
     made_for = packed_for(traced.fingerprint, config)
     disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics)
-    source = BundleSource(blobs.get, PackerApart(rules, packing, disk), room)
+    source = BundleSource(ensembles.fetch, PackerApart(rules, packing, disk), room)
     loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics, room=room)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
     return Services(
@@ -154,6 +155,7 @@ def build(
         prompts=prompts,
         sampling=SamplingRules(GrammarCompiler(traced.tokenizer, weights.shape.vocab), weights.shape.vocab),
         loader=loader,
+        ensembles=ensembles,
         engine=Engine(
             ModelRunner(weights),
             prompts.decoder(),

@@ -9,6 +9,7 @@ ProtocolError (a ValueError)
 ├── CidError          not one of the CIDs we accept
 ├── DagError          a UnixFS graph is corrupt, over its caps or outside the profile
 ├── ManifestError     rows, clusters or labour contradict each other
+├── EnsembleError     members or weights make no ensemble
 ├── TensorFileError   a weights file is not the strict safetensors we accept
 │   └── TensorFileOverCap  its header or its number of tensors is above the cap
 ├── SharesDoNotSum    parts that must make a whole do not
@@ -56,6 +57,16 @@ class DagError(ProtocolError):
 
 class ManifestError(ProtocolError):
     """A dataset manifest that contradicts itself."""
+
+
+class EnsembleError(ProtocolError):
+    """Members or weights that make no ensemble."""
+
+    def __init__(self, what: str, expected: object, actual: object) -> None:
+        super().__init__(f"ensemble: {what} must be {expected}, not {actual}")
+        self.what = what
+        self.expected = expected
+        self.actual = actual
 
 
 class TensorFileError(ProtocolError):

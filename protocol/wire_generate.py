@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
+from protocol.ensemble import Ensemble, ensemble_of, members_json, read_members
+from protocol.errors import CidError, EnsembleError
 from protocol.fields import Fields
 from protocol.hashing import to_hex
 from protocol.logprobs import TokenScores
@@ -30,7 +32,8 @@ Messages = tuple[tuple[str, str], ...]
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """One assignment to answer: exactly one of messages, prompt and prompt_ids is set. `tenant` is whoever it
-    is for: the worker shares itself fairly between tenants, and keeps their prompts apart.
+    is for: the worker shares itself fairly between tenants, and keeps their prompts apart. `adapter_cid` is
+    an adapter's bundle or an ensemble's record; `ensemble` spells its members out; without both, the base.
     """
 
     request_id: str
@@ -42,6 +45,7 @@ class GenerateRequest:
     max_tokens: int
     sampling: Sampling
     tenant: str | None = None
+    ensemble: Ensemble | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values; the answer is always streamed."""
@@ -57,6 +61,7 @@ class GenerateRequest:
             "sampling": self.sampling.to_json(),
             "stream": True,
             "tenant": self.tenant,
+            "ensemble": None if self.ensemble is None else members_json(self.ensemble),
         }
 
     @classmethod
@@ -74,7 +79,10 @@ class GenerateRequest:
             max_tokens=fields.integer("max_tokens", 1, MAX_TOKENS),
             sampling=Sampling.read(fields.child("sampling")),
             tenant=None if fields.absent("tenant") else fields.text("tenant", 128, NAME),
+            ensemble=_read_ensemble(fields),
         )
+        if request.adapter_cid is not None and request.ensemble is not None:
+            raise fields.wrong("ensemble", "is given beside adapter_cid; name one of them")
         if not fields.boolean("stream"):
             raise fields.wrong("stream", "answers are always streamed")
         fields.done()
@@ -219,6 +227,15 @@ def _read_messages(fields: Fields) -> Messages | None:
         messages.append((message.choice("role", ROLES), message.text("content", MAX_TEXT)))
         message.done()
     return tuple(messages)
+
+
+def _read_ensemble(fields: Fields) -> Ensemble | None:
+    if fields.absent("ensemble"):
+        return None
+    try:
+        return ensemble_of(read_members(fields, "ensemble"))
+    except (CidError, EnsembleError) as error:
+        raise fields.wrong("ensemble", str(error)) from error
 
 
 def _read_prompt(

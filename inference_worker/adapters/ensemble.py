@@ -1,15 +1,12 @@
 """Several adapters with weights as one adapter: matrices one below the other, each weight folded into `up`.
 
-The sum of low-rank products is one of the summed rank, so the engine needs to know nothing of it. Weights are
-whole millionths that sum to one, so that what an answer earns can be split by them without a remainder.
+The sum of low-rank products is one of the summed rank, so the engine needs to know nothing of it. What the
+members are, and what they are called together, is `protocol.ensemble`'s; here they are only added up.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 
@@ -21,88 +18,38 @@ from inference_worker.adapters.packing import (
     slices_of,
 )
 from inference_worker.adapters.quantised import floats_of
+from inference_worker.adapters.refusals import NotLinear, OverCap
 from inference_worker.adapters.shape import BaseShape
-from inference_worker.errors import WorkerError
-from protocol.canonical import canonical_json
-
-TOTAL_PPM = 1_000_000
-MAX_MEMBERS = 8
-# The sum of the members' ranks, each padded to its bucket.
-MAX_RANK = 128
+from protocol.ensemble import MAX_RANK
+from protocol.types import TOTAL_PPM
 
 
-class EnsembleInvalid(WorkerError):
-    """The request's list of adapters and weights is not one that can be served."""
+def combine(cid: str, members: Sequence[tuple[PackedAdapter, int]], shape: BaseShape) -> PackedAdapter:
+    """One fp32 adapter, named `cid`, equal to the weighted sum of the members, (adapter, ppm), which are only
+    read.
 
-    code = "ensemble_invalid"
-
-    def __init__(self, what: str, actual: object, allowed: str) -> None:
-        super().__init__(f"ensemble: {what} is {actual}, allowed: {allowed}")
-        self.what, self.actual, self.allowed = what, actual, allowed
-
-
-class EnsembleNotLinear(WorkerError):
-    """A member is a DoRA adapter: its gain multiplies the base too, so a weighted sum has no one meaning."""
-
-    code = "ensemble_not_linear"
-
-    def __init__(self, cid: str) -> None:
-        super().__init__(f"adapter {cid} uses DoRA, which is not linear; ask for it alone")
-        self.cid = cid
-
-
-@dataclass(frozen=True)
-class Member:
-    """One adapter of an ensemble and its weight in millionths."""
-
-    cid: str
-    ppm: int
-
-
-def canonical_members(members: Sequence[Member]) -> tuple[Member, ...]:
-    """The members by content id, checked; raises EnsembleInvalid. Needs no adapter in memory."""
-    if not 2 <= len(members) <= MAX_MEMBERS:
-        raise EnsembleInvalid("number of adapters", len(members), f"2 to {MAX_MEMBERS}")
-    ordered = tuple(sorted(members, key=lambda member: member.cid))
-    for member, following in pairwise(ordered):
-        if member.cid == following.cid:
-            raise EnsembleInvalid("an adapter named twice", member.cid, "each adapter once")
-    for member in ordered:
-        if member.ppm < 1:
-            raise EnsembleInvalid(f"weight of {member.cid}", member.ppm, "1 millionth or more")
-    total = sum(member.ppm for member in ordered)
-    if total != TOTAL_PPM:
-        raise EnsembleInvalid("sum of weights", total, f"{TOTAL_PPM} millionths")
-    return ordered
-
-
-def ensemble_id(members: Sequence[Member]) -> str:
-    """The name of what these adapters and weights compute, whatever their order; no blob has this id."""
-    listed = [[member.cid, member.ppm] for member in canonical_members(members)]
-    return "ensemble-" + hashlib.sha256(canonical_json({"v": 1, "members": listed})).hexdigest()
-
-
-def combine(members: Sequence[tuple[PackedAdapter, int]], shape: BaseShape) -> PackedAdapter:
-    """One fp32 adapter equal to the weighted sum; the members, (adapter, ppm), are only read.
-
-    The same members in any order give the same bits. Raises EnsembleInvalid and EnsembleNotLinear.
+    The same members in any order give the same bits. Raises OverCap and NotLinear.
     """
-    by_cid = {adapter.cid: adapter for adapter, _ in members}
-    ordered = canonical_members([Member(adapter.cid, ppm) for adapter, ppm in members])
-    layout = _layout_of([by_cid[member.cid].layout for member in ordered])
+    # A floating-point sum depends on its order.
+    ordered = sorted(members, key=lambda member: member[0].cid)
+    layout = layout_of_sum([adapter for adapter, _ in ordered])
     blob, first = torch.zeros(slices_of(layout, shape)[1]), 0
-    for member in ordered:
-        if by_cid[member.cid].layout.dora:
-            raise EnsembleNotLinear(member.cid)
-        first = _add_member(blob, layout, by_cid[member.cid], member.ppm / TOTAL_PPM, first, shape)
-    return PackedAdapter(ensemble_id(ordered), layout, blob)
+    for adapter, ppm in ordered:
+        first = _add_member(blob, layout, adapter, ppm / TOTAL_PPM, first, shape)
+    return PackedAdapter(cid, layout, blob)
 
 
-def _layout_of(layouts: Sequence[Layout]) -> Layout:
-    rank = sum(layout.rank for layout in layouts)
+def layout_of_sum(adapters: Sequence[PackedAdapter]) -> Layout:
+    """The smallest rank bucket and the groups that hold all members; raises OverCap and NotLinear."""
+    for adapter in adapters:
+        if adapter.layout.dora:
+            raise NotLinear(adapter.cid, "uses DoRA, whose gain multiplies the base too")
+        if adapter.invocation:
+            raise NotLinear(adapter.cid, "is an aLoRA adapter, which applies from its own tokens on")
+    rank = sum(adapter.layout.rank for adapter in adapters)
     if rank > MAX_RANK:
-        raise EnsembleInvalid("sum of padded ranks", rank, f"at most {MAX_RANK}")
-    return Layout(bucket_of(rank), tuple(sorted({g for layout in layouts for g in layout.groups})))
+        raise OverCap("sum of padded ranks", rank, MAX_RANK)
+    return Layout(bucket_of(rank), tuple(sorted({g for adapter in adapters for g in adapter.layout.groups})))
 
 
 def _add_member(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from inference_worker.adapters.base_rows import BaseRows
+from inference_worker.adapters.ensemble import combine
 from inference_worker.adapters.ingest import Caps, ingest
 from inference_worker.adapters.packed_file import in_own_memory
 from inference_worker.adapters.packing import PackedAdapter, pack
 from inference_worker.adapters.quantised import PoolDtype, for_pool
+from inference_worker.adapters.refusals import AdapterRefused, MemberRefused
 from inference_worker.adapters.shape import BaseShape
+from protocol.types import TOTAL_PPM
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class PackingRules:
     caps: Caps
     base: BaseRows | None = None
     pool: PoolDtype = "float32"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files of an adapter; where it is one of several in an ensemble, with its weight in millionths."""
+
+    cid: str
+    files: Mapping[str, bytes]
+    ppm: int = TOTAL_PPM
 
 
 @dataclass(frozen=True)
@@ -43,8 +55,8 @@ class Packer(Protocol):
         """By which it does."""
         ...
 
-    def pack(self, cid: str, files: Mapping[str, bytes]) -> Loaded:
-        """Raises AdapterRefused for the files, WorkerError for the way."""
+    def pack(self, cid: str, parts: Sequence[Part]) -> Loaded:
+        """The one part, or the sum of several. Raises AdapterRefused for files, WorkerError for the way."""
         ...
 
 
@@ -54,12 +66,27 @@ class PackerHere:
 
     rules: PackingRules
 
-    def pack(self, cid: str, files: Mapping[str, bytes]) -> Loaded:
-        """Raises AdapterRefused for the files, WorkerError for the way."""
-        return Loaded(in_own_memory(packed_from(cid, files, self.rules)))
+    def pack(self, cid: str, parts: Sequence[Part]) -> Loaded:
+        """The one part, or the sum of several. Raises AdapterRefused for files, WorkerError for the way."""
+        return Loaded(in_own_memory(packed_from(cid, parts, self.rules)))
 
 
-def packed_from(cid: str, files: Mapping[str, bytes], rules: PackingRules) -> PackedAdapter:
-    """Check, pack, and round where the pool holds less than fp32. Raises AdapterRefused."""
-    checked = ingest(files, rules.shape, rules.fingerprint, rules.caps, rules.base)
-    return for_pool(pack(cid, checked, rules.shape), rules.shape, rules.pool)
+def packed_from(cid: str, parts: Sequence[Part], rules: PackingRules) -> PackedAdapter:
+    """Check, pack, add up, and round where the pool holds less than fp32. Raises AdapterRefused."""
+    if len(parts) == 1:
+        packed = _packed(parts[0], rules)
+    else:
+        packed = combine(cid, [(_member(part, rules), part.ppm) for part in parts], rules.shape)
+    return for_pool(packed, rules.shape, rules.pool)
+
+
+def _packed(part: Part, rules: PackingRules) -> PackedAdapter:
+    checked = ingest(part.files, rules.shape, rules.fingerprint, rules.caps, rules.base)
+    return pack(part.cid, checked, rules.shape)
+
+
+def _member(part: Part, rules: PackingRules) -> PackedAdapter:
+    try:
+        return _packed(part, rules)
+    except AdapterRefused as refusal:
+        raise MemberRefused(part.cid, refusal) from refusal

@@ -11,11 +11,11 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -24,7 +24,7 @@ import torch
 from inference_worker.adapters.disk import ASIDE, DiskTier
 from inference_worker.adapters.ingest import WEIGHTS_FILE
 from inference_worker.adapters.packed_file import Mark, mark_of, read_packed, write_all, write_packed
-from inference_worker.adapters.packer import Loaded, PackingRules, packed_from
+from inference_worker.adapters.packer import Loaded, PackingRules, Part, packed_from
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.errors import WorkerError
 from inference_worker.lifetime import die_with
@@ -46,12 +46,12 @@ class PackingProcessDied(WorkerError):
 
 @dataclass(frozen=True)
 class PackingTask:
-    """An adapter's files, the weights at `weights`, and the packed file to be made of them for the base
-    `made_for`."""
+    """Parts of an adapter, each but for its weights, which are the file at the same place of `weights`; and
+    the packed file to be made of them for the base `made_for`."""
 
     cid: str
-    texts: Mapping[str, bytes]
-    weights: Path
+    parts: tuple[Part, ...]
+    weights: tuple[Path, ...]
     rules: PackingRules
     path: Path
     made_for: str
@@ -94,21 +94,30 @@ class PackerApart:
         self.rules, self._process, self._disk = rules, process, disk
         self._numbers = count()
 
-    def pack(self, cid: str, files: Mapping[str, bytes]) -> Loaded:
-        """Raises AdapterRefused for the files, WorkerError for the way."""
+    def pack(self, cid: str, parts: Sequence[Part]) -> Loaded:
+        """The one part, or the sum of several. Raises AdapterRefused for files, WorkerError for the way."""
         stem = f"{parse_cid(cid).text}.{next(self._numbers)}"
-        weights, path = (self._disk.folder / f"{stem}{end}" for end in (f".weights{ASIDE}", ASIDE))
-        texts = {name: data for name, data in files.items() if name != WEIGHTS_FILE}
+        path = self._disk.folder / f"{stem}{ASIDE}"
+        weights = tuple(self._disk.folder / f"{stem}.weights{n}{ASIDE}" for n in range(len(parts)))
         try:
-            # Through a file: a pipe takes 64 KiB at a time, and each asks for the interpreter's lock.
-            _write_new(weights, files.get(WEIGHTS_FILE, b""))
-            task = PackingTask(cid, texts, weights, self.rules, path, self._disk.base)
+            for part, file in zip(parts, weights, strict=True):
+                # Through a file: a pipe takes 64 KiB at a time, and each asks for the interpreter's lock.
+                _write_new(file, part.files.get(WEIGHTS_FILE, b""))
+            task = PackingTask(cid, _lighter(parts), weights, self.rules, path, self._disk.base)
             return Loaded(_read(path, cid, self._disk.base, self._process.write(task)), path)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         finally:
-            weights.unlink(missing_ok=True)
+            for file in weights:
+                file.unlink(missing_ok=True)
+
+
+def _lighter(parts: Sequence[Part]) -> tuple[Part, ...]:
+    return tuple(
+        replace(part, files={name: data for name, data in part.files.items() if name != WEIGHTS_FILE})
+        for part in parts
+    )
 
 
 def _begin(method: str) -> ProcessPoolExecutor:
@@ -128,8 +137,11 @@ def _prepare(parent: int) -> None:
 
 
 def _write(task: PackingTask) -> Mark:
-    files = {**task.texts, WEIGHTS_FILE: task.weights.read_bytes()}
-    packed = packed_from(task.cid, files, task.rules)
+    parts = [
+        replace(part, files={**part.files, WEIGHTS_FILE: file.read_bytes()})
+        for part, file in zip(task.parts, task.weights, strict=True)
+    ]
+    packed = packed_from(task.cid, parts, task.rules)
     with _opened_new(task.path) as descriptor:
         write_packed(descriptor, packed, task.made_for)
         return mark_of(descriptor)

@@ -145,6 +145,26 @@ class WrongBase(AdapterRefused):
         self.expected, self.actual = expected, actual
 
 
+class NotLinear(AdapterRefused):
+    """An adapter that a weighted sum has no one meaning for."""
+
+    code = "ensemble_not_linear"
+
+    def __init__(self, cid: str, why: str) -> None:
+        super().__init__(f"adapter {cid} {why}; ask for it alone")
+        self.cid = cid
+
+
+class MemberRefused(AdapterRefused):
+    """An ensemble is not served because one of its members is not."""
+
+    code = "ensemble_member_refused"
+
+    def __init__(self, cid: str, refusal: AdapterRefused) -> None:
+        super().__init__(f"member {cid}: {refusal.code}: {refusal}")
+        self.cid, self.refusal = cid, refusal
+
+
 class BrokeWhileServing(AdapterRefused):
     """The adapter's own row produced logits that are not finite."""
 

@@ -46,8 +46,9 @@ async def generate(request: web.Request) -> web.StreamResponse:
     encode = services.prompts.encode
     prompt = await in_thread(services.quick, encode, asked.messages, asked.prompt, asked.prompt_ids)
     params = await in_thread(services.quick, services.sampling.resolve, asked.sampling, asked.max_tokens)
-    adapter = await lease(services.loader, asked.adapter_cid) if asked.adapter_cid else None
-    tenant = asked.tenant or asked.adapter_cid or "base"
+    cid = services.ensembles.give(asked.ensemble) if asked.ensemble else asked.adapter_cid
+    adapter = await lease(services.loader, cid) if cid else None
+    tenant = asked.tenant or cid or "base"
 
     def release() -> None:
         if adapter is not None:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from aiohttp import web
 
 from inference_worker.adapters.loader import AdapterLoader
+from inference_worker.adapters.spelled_ensembles import SpelledEnsembles
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
@@ -53,6 +54,7 @@ class Services:
     prompts: PromptEncoder
     sampling: SamplingRules
     loader: AdapterLoader
+    ensembles: SpelledEnsembles
     engine: Engine
     attributor: Attributor
     jobs: Jobs

@@ -10,6 +10,7 @@ from aiohttp import web
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from inference_worker.adapters.spelled_ensembles import SpelledEnsembles
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.grammar import GrammarCompiler
 from inference_worker.engine.model_runner import ModelRunner
@@ -135,7 +136,8 @@ async def running_worker(weights, folder):
     pools = [ThreadPoolExecutor(2) for _ in range(4)]
     quick, attributing, *loading = pools
     # Looked up at each fetch, so that a test may put another in its place.
-    loader = make_loader(lambda *asked: shelf.fetch(*asked), folder, metrics=counters, pools=loading)
+    ensembles = SpelledEnsembles(lambda *asked: shelf.fetch(*asked))
+    loader = make_loader(ensembles.fetch, folder, metrics=counters, pools=loading)
     engine = Engine(ModelRunner(weights), prompts.decoder(), end, limits, loader.quarantine, counters)
     engine.start()
     jobs = JobRunner(folder, folder, "none.sock", folder / "token")
@@ -147,6 +149,7 @@ async def running_worker(weights, folder):
         prompts,
         SamplingRules(GrammarCompiler(tokenizer, shape().vocab), shape().vocab),
         loader,
+        ensembles,
         engine,
         SlowAttributor(),
         jobs,

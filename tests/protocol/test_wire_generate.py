@@ -1,10 +1,14 @@
 import pytest
 
+from protocol.cid import cid_of_raw
+from protocol.ensemble import Member, ensemble_of, members_json
 from protocol.errors import WireError
 from protocol.sampling import Sampling
 from protocol.wire_fields import MAX_TOKENS
 from protocol.wire_generate import MAX_MESSAGES, GenerateRequest, GenerateResult, TokenizeRequest
 
+CID, OTHER = (cid_of_raw(data).text for data in (b"a", b"b"))
+PAIR = ensemble_of([Member(CID, 400_000), Member(OTHER, 600_000)])
 GOOD = GenerateRequest("r", 0, None, (("user", "hi"),), None, None, 1, Sampling()).to_json()
 
 
@@ -31,6 +35,13 @@ GOOD = GenerateRequest("r", 0, None, (("user", "hi"),), None, None, 1, Sampling(
         ({"tenant": ""}, "tenant"),
         ({"tenant": "a b"}, "tenant"),
         ({"tenant": "x" * 129}, "tenant"),
+        ({"ensemble": []}, "ensemble"),
+        ({"ensemble": [{"cid": CID, "ppm": 1_000_000}]}, "ensemble"),
+        ({"ensemble": [{"cid": CID, "ppm": 500_000}] * 2}, "ensemble"),
+        ({"ensemble": [{"cid": CID}]}, "ensemble[0].ppm"),
+        ({"ensemble": [{"cid": CID, "ppm": 0.5}]}, "ensemble[0].ppm"),
+        ({"ensemble": [{"cid": CID, "ppm": 1}] * 9}, "ensemble"),
+        ({"ensemble": members_json(PAIR), "adapter_cid": CID}, "ensemble"),
     ],
 )
 def test_requests_out_of_bounds_are_refused(changes, field):
@@ -38,6 +49,15 @@ def test_requests_out_of_bounds_are_refused(changes, field):
     with pytest.raises(WireError) as caught:
         GenerateRequest.from_json({**GOOD, **changes})
     assert field in caught.value.field
+
+
+def test_members_may_be_listed_in_any_order():
+    """SPEC 4.213"""
+    listed = members_json(PAIR)
+    for order in (listed, listed[::-1]):
+        request = GenerateRequest.from_json({**GOOD, "ensemble": order})
+        assert request.ensemble == PAIR
+        assert GenerateRequest.from_json(request.to_json()) == request
 
 
 def test_prompt_ids_are_for_generate_alone():

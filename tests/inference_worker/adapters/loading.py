@@ -29,9 +29,9 @@ class Inline(Executor):
         return done
 
 
-def packer(caps=None):
+def packer(caps=None, pool="float32"):
     """Packs here, for the tiny base."""
-    return PackerHere(PackingRules(shape(), FINGERPRINT, caps or Caps()))
+    return PackerHere(PackingRules(shape(), FINGERPRINT, caps or Caps(), pool=pool))
 
 
 def make_loader(fetch, folder, budget=PLENTY, quota=PLENTY, clock=None, metrics=None, pools=None, caps=None):

@@ -10,7 +10,7 @@ import torch
 from inference_worker.adapters import refusals
 from inference_worker.adapters.disk import DiskTier
 from inference_worker.adapters.ingest import Caps
-from inference_worker.adapters.packer import PackerHere, PackingRules
+from inference_worker.adapters.packer import PackerHere, PackingRules, Part
 from inference_worker.adapters.packing_process import PackerApart, PackingProcess, PackingProcessDied
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.metrics import Metrics
@@ -46,9 +46,9 @@ def test_an_adapter_packed_apart_has_the_same_bytes(apart, tmp_path):
     """SPEC 4.222: also when several threads ask at once."""
     bundles = [adapter_files(seed=seed, rank=rank) for seed, rank in ((1, 8), (2, 3), (3, 16), (4, 8))]
     with ThreadPoolExecutor(4) as threads:
-        loaded = list(threads.map(lambda files: apart.pack(CID, files), bundles))
+        loaded = list(threads.map(lambda files: apart.pack(CID, [Part(CID, files)]), bundles))
     for files, found in zip(bundles, loaded, strict=True):
-        expected = PackerHere(RULES).pack(CID, files).packed
+        expected = PackerHere(RULES).pack(CID, [Part(CID, files)]).packed
         assert found.packed.layout == expected.layout and torch.equal(found.packed.blob, expected.blob)
     assert sorted(tmp_path.iterdir()) == sorted(found.file for found in loaded)
 
@@ -57,7 +57,7 @@ def test_an_adapter_packed_apart_has_the_same_bytes(apart, tmp_path):
 def test_its_file_is_kept_under_the_quota_or_removed(process, tmp_path, quota, kept):
     """SPEC 4.222: what is read back later is what was served at once."""
     disk = disk_in(tmp_path, quota)
-    loaded = PackerApart(RULES, process, disk).pack(CID, adapter_files())
+    loaded = PackerApart(RULES, process, disk).pack(CID, [Part(CID, adapter_files())])
     assert disk.adopt(loaded.packed, loaded.file) is kept
     assert disk.used == sum(path.stat().st_size for path in tmp_path.iterdir())
     read = disk_in(tmp_path, quota).read(CID)
@@ -78,9 +78,9 @@ def test_a_refusal_crosses_with_its_values(apart, change, refusal, tmp_path):
     """SPEC 4.222"""
     files = {**adapter_files(), **change}
     with pytest.raises(refusal) as here:
-        PackerHere(RULES).pack(CID, files)
+        PackerHere(RULES).pack(CID, [Part(CID, files)])
     with pytest.raises(refusal) as there:
-        apart.pack(CID, files)
+        apart.pack(CID, [Part(CID, files)])
     assert str(there.value) == str(here.value) and vars(there.value) == vars(here.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -91,19 +91,27 @@ def test_a_process_that_dies_costs_its_load_alone(tmp_path):
     try:
         apart = PackerApart(RULES, process, disk_in(tmp_path))
         for _ in range(2):
-            first = apart.pack(CID, adapter_files())
+            first = apart.pack(CID, [Part(CID, adapter_files())])
             os.kill(pid_of(process), signal.SIGKILL)
             with pytest.raises(PackingProcessDied, match=CID):
-                apart.pack(CID, adapter_files())
-            assert torch.equal(apart.pack(CID, adapter_files()).packed.blob, first.packed.blob)
+                apart.pack(CID, [Part(CID, adapter_files())])
+            assert torch.equal(apart.pack(CID, [Part(CID, adapter_files())]).packed.blob, first.packed.blob)
     finally:
         process.close()
 
 
 def test_the_process_is_left_alone_by_interrupts(process, apart):
     """SPEC 4.222: Ctrl-C reaches every process of a terminal."""
-    apart.pack(CID, adapter_files())
+    apart.pack(CID, [Part(CID, adapter_files())])
     pid = pid_of(process)
     os.kill(pid, signal.SIGINT)
-    apart.pack(CID, adapter_files())
+    apart.pack(CID, [Part(CID, adapter_files())])
     assert pid_of(process) == pid
+
+
+def test_an_ensemble_is_added_up_apart(apart):
+    """SPEC 4.214, 4.222"""
+    bundles = ((cid_of(b"a"), 250_000), (cid_of(b"b"), 750_000))
+    parts = [Part(cid, adapter_files(seed=seed), ppm) for seed, (cid, ppm) in enumerate(bundles, start=1)]
+    expected = PackerHere(RULES).pack(CID, parts).packed
+    assert torch.equal(apart.pack(CID, parts).packed.blob, expected.blob)

@@ -141,7 +141,9 @@ PARTS = {"rank 2": 0.3, "rank 3, alpha 7": 0.25, "one layer": 0.45}
 
 def test_ensemble_equals_peft_concatenation(runner, kinds, base_folder, folders, tmp_path):
     """SPEC 4.92"""
-    mixed = combine([(kinds[name], round(weight * 1_000_000)) for name, weight in PARTS.items()], shape())
+    mixed = combine(
+        "mixed", [(kinds[name], round(weight * 1_000_000)) for name, weight in PARTS.items()], shape()
+    )
     first, *others = PARTS
     model = PeftModel.from_pretrained(
         LlamaForCausalLM.from_pretrained(base_folder), folders[first], adapter_name="0"
@@ -156,7 +158,7 @@ def test_ensemble_equals_peft_concatenation(runner, kinds, base_folder, folders,
 
 def test_ensembles_in_a_batch_with_their_members_equal_themselves_alone(runner, kinds, alone):
     """SPEC 4.13, 4.14, 4.92"""
-    mixed = combine([(kinds["rank 2"], 400_000), (kinds["patterns"], 600_000)], shape())
+    mixed = combine("mixed", [(kinds["rank 2"], 400_000), (kinds["patterns"], 600_000)], shape())
     chosen = [mixed, kinds["rank 2"], None, mixed, kinds["patterns"], kinds["dora"]]
     together = greedy(runner, [(PROMPTS[i], adapter) for i, adapter in enumerate(chosen)], STEPS)
     for i, adapter in enumerate(chosen):
