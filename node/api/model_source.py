@@ -6,9 +6,10 @@ from node.api.ports import ModelCard
 from node.chain.rpc import Chain
 from node.errors import NotFound
 from node.models.contracts import ModelStatus
+from node.models.ensembles import ModelBundle
 from node.models.registry import ModelRegistry, RegisteredModel
 from node.serving.catalog import RegistryCatalog
-from node.training.bundle import BadBundle, Bundle
+from node.training.bundle import BadBundle
 from protocol.types import split_version_key
 
 
@@ -52,5 +53,5 @@ class ModelSource:
         return int(self._contract.functions.getModel(model_id).call()[3])
 
 
-def _root(bundle: Bundle | None) -> str:
+def _root(bundle: ModelBundle | None) -> str:
     return "" if bundle is None else bundle.cid.text

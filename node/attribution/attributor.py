@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from node.attribution.ensembles import lanes_of_member, weighted_result
 from node.attribution.reports import build_report, report_without_sources
 from node.attribution.revocations import IsRevoked, revoked_rows
 from node.blobs.store import BlobStore
@@ -126,25 +127,17 @@ class Attributor:
         """The checked report; waits while no worker is there. A model without a Datanet has no sources to
         name.
         """
-        if model.manifest_cid is None or model.adapter_cid is None or model.index_cid is None:
+        if model.manifest_cid is None or not model.sources:
             return Attribution(report_without_sources(), {"reason": "the model has no Datanet"})
-        request = AttributeRequest(
-            request_id="0x" + request_id.hex(),
-            fence=fence,
-            adapter_cid=model.adapter_cid,
-            index_cid=model.index_cid,
-            manifest_cid=model.manifest_cid,
-            prompt_ids=tuple(prompt_ids),
-            output_ids=tuple(output_ids),
-            min_span_tokens=max(1, model.min_span_tokens),
-            lanes=LANES,
-        )
+        name = "0x" + request_id.hex()
+        requests = _requests(name, fence, model, model.manifest_cid, prompt_ids, output_ids)
         manifest = self._versions.manifest(model.manifest_cid)
         refusals, attempt = 0, 0
         while True:
             attempt += 1
             try:
-                result = await self._asker.attribute(model, request)
+                results = [await self._asker.attribute(model, request) for request in requests]
+                result = weighted_result(results, [source.ppm for source in model.sources], manifest)
                 # A row withdrawn since the version was published earns nothing; the chain is asked when the
                 # worker has answered, so that what it says is as fresh as the receipt.
                 revoked = await asyncio.to_thread(revoked_rows, result, manifest, self._is_revoked)
@@ -156,16 +149,42 @@ class Attributor:
                     model.min_span_tokens,
                     self._versions.row_tokens(model.tokens_cid),
                     revoked,
+                    len(results),
                 )
                 return Attribution(report, _evidence(result))
             except Unavailable as error:
-                log.warning("attribution_waits", request_id=request.request_id, error=str(error))
+                log.warning("attribution_waits", request_id=name, error=str(error))
             except OpenLedgerError as error:
                 refusals += 1
-                log.error("attribution_refused", request_id=request.request_id, error=str(error))
+                log.error("attribution_refused", request_id=name, error=str(error))
                 if refusals == REFUSALS_BEFORE_GIVING_UP:
                     return Attribution(report_without_sources(), {"reason": str(error)})
             await asyncio.sleep(backoff_seconds(RETRY_SECONDS, attempt))
+
+
+def _requests(
+    request_id: str,
+    fence: int,
+    model: ServedModel,
+    manifest_cid: str,
+    prompt_ids: Sequence[int],
+    output_ids: Sequence[int],
+) -> tuple[AttributeRequest, ...]:
+    """One for each adapter that the model is made of."""
+    return tuple(
+        AttributeRequest(
+            request_id=request_id,
+            fence=fence,
+            adapter_cid=source.adapter_cid,
+            index_cid=source.index_cid,
+            manifest_cid=manifest_cid,
+            prompt_ids=tuple(prompt_ids),
+            output_ids=tuple(output_ids),
+            min_span_tokens=max(1, model.min_span_tokens),
+            lanes=lanes_of_member(place, LANES),
+        )
+        for place, source in enumerate(model.sources)
+    )
 
 
 def decode_row_tokens(data: bytes) -> dict[int, tuple[int, ...]]:

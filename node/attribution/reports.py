@@ -36,16 +36,18 @@ def build_report(
     min_span_tokens: int,
     row_tokens: Mapping[int, Sequence[int]],
     revoked: Collection[int] = (),
+    members: int = 1,
 ) -> AttributionReport:
     """The report of one answer; ReportRefused where a check fails.
 
     `row_tokens` holds the token ids of the open rows that this node has; spans in other rows are taken as
     claimed, since anyone who holds the row can disprove them on chain. `revoked` are canonical rows whose
-    consent the chain has seen withdrawn since the version was published.
+    consent the chain has seen withdrawn since the version was published. `members` is of how many adapters
+    a lane may name rows; the report names no more of them than of one.
     """
     try:
         for lane in result.lanes:
-            check_lane(lane, manifest)
+            check_lane(lane, manifest, members * MAX_ROWS_PER_LANE)
         check_spans(result, output_ids, min_span_tokens, row_tokens)
         return merge(lanes_of(result, len(output_ids)), weights, manifest, result.method_id, revoked)
     except ProtocolError as error:
@@ -60,11 +62,11 @@ def lanes_of(result: AttributeResult, output_tokens: int) -> list[LaneUnits | Sp
     ]
 
 
-def check_lane(lane: LaneUnits, manifest: Manifest) -> None:
-    """Raise unless the lane names at most MAX_ROWS_PER_LANE rows, all of them in the manifest, and found
-    something only if it ran.
+def check_lane(lane: LaneUnits, manifest: Manifest, most: int = MAX_ROWS_PER_LANE) -> None:
+    """Raise unless the lane names at most `most` rows, all of them in the manifest, and found something only
+    if it ran.
     """
-    if len(lane.units) > MAX_ROWS_PER_LANE:
+    if len(lane.units) > most:
         raise ReportRefused("a lane lists too many rows", lane=lane.lane.name, rows=len(lane.units))
     outside = [row for row, _ in lane.units if not 0 <= row < len(manifest.rows)]
     if outside:

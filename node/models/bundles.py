@@ -6,7 +6,9 @@ worker could accept.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from node.blobs.store import BlobStore
 from node.training.bundle import (
@@ -33,17 +35,24 @@ MAX_TENSORS = 4096
 
 @dataclass(frozen=True)
 class CheckedBundle:
-    """A bundle fit to be served, with its tensors by name and its LoRA rank."""
+    """A bundle fit to be served, with its tensors by name, its LoRA rank, and whether tokens invoke it."""
 
     bundle: Bundle
     tensors: tuple[TensorEntry, ...]
     rank: int
+    invoked: bool = False
+
+    @property
+    def widest(self) -> int:
+        """The largest rank of any of its pairs."""
+        return max(entry.shape[0] for entry in self.tensors if entry.name.endswith(LORA_NAMES[0]))
 
 
 def verify_bundle(blobs: BlobStore, cid: Cid) -> CheckedBundle:
     """Check every file of a bundle. Raises NotFound where bytes are missing, else BadBundle."""
     bundle = read_bundle(blobs, cid)
-    rank = _rank_in(file_bytes(blobs, bundle.files[CONFIG_FILE]))
+    config = _config_in(file_bytes(blobs, bundle.files[CONFIG_FILE]))
+    rank = _rank_in(config)
     file_bytes(blobs, bundle.files[CARD_FILE])
     weights = file_bytes(blobs, bundle.files[WEIGHTS_FILE])
     claimed, actual = bundle.manifest.adapter_sha256, to_hex(sha256(weights))
@@ -53,7 +62,7 @@ def verify_bundle(blobs: BlobStore, cid: Cid) -> CheckedBundle:
         )
     tensors = _tensors_in(weights)
     _check_pairs(tensors, rank)
-    return CheckedBundle(bundle, tensors, rank)
+    return CheckedBundle(bundle, tensors, rank, config.get("alora_invocation_tokens") is not None)
 
 
 def _tensors_in(weights: bytes) -> tuple[TensorEntry, ...]:
@@ -63,12 +72,15 @@ def _tensors_in(weights: bytes) -> tuple[TensorEntry, ...]:
         raise BadBundle(f"{WEIGHTS_FILE} is malformed", reason=str(error)) from error
 
 
-def _rank_in(config: bytes) -> int:
+def _config_in(config: bytes) -> dict[str, Any]:
     try:
         parsed = parse_json(config, MAX_TEXT_BYTES, 8)
     except ProtocolError as error:
         raise BadBundle(f"{CONFIG_FILE} is malformed", reason=str(error)) from error
-    fields = parsed if isinstance(parsed, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _rank_in(fields: Mapping[str, Any]) -> int:
     rank = fields.get("r")
     if fields.get("peft_type") != "LORA" or type(rank) is not int or not 1 <= rank <= MAX_RANK:
         raise BadBundle(

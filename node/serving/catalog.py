@@ -11,10 +11,10 @@ import json
 from node.blobs.store import BlobStore
 from node.errors import NotFound
 from node.models.contracts import ModelContracts, ModelStatus
+from node.models.ensembles import ModelBundle, read_model_bundle
 from node.models.registry import ModelRegistry, RegisteredModel
-from node.serving.model import ServedModel
+from node.serving.model import ServedModel, Source
 from node.store.models import TrainingTable
-from node.training.bundle import Bundle, read_bundle
 from protocol.cid import Cid
 from protocol.hashing import to_hex
 
@@ -29,7 +29,7 @@ class RegistryCatalog:
         self._contracts = contracts
         self._blobs = blobs
         self._trainings = trainings
-        self._bundles: dict[Cid, Bundle] = {}
+        self._bundles: dict[Cid, ModelBundle] = {}
 
     def find(self, name: str) -> ServedModel:
         """The model by `name` or `name@version`, at its price now. Raises NotFound."""
@@ -37,6 +37,7 @@ class RegistryCatalog:
         if model.status is not ModelStatus.LIVE:
             raise NotFound("the model is not live", model=name, status=model.status.name.lower())
         bundle = self.bundle(model)
+        sources = () if bundle is None else _sources_of(bundle)
         terms = model.terms
         return ServedModel(
             name=name,
@@ -44,35 +45,44 @@ class RegistryCatalog:
             owner=model.owner,
             base_fingerprint=self._fingerprint(model, bundle),
             adapter_cid=None if bundle is None else bundle.cid.text,
-            index_cid=None if bundle is None else bundle.manifest.index.text,
+            index_cid=sources[0].index_cid if len(sources) == 1 else None,
             manifest_cid=None if bundle is None else bundle.manifest.dataset_manifest.text,
-            tokens_cid=None if bundle is None else self._tokens_of(bundle.cid),
+            tokens_cid=self._tokens_of(sources),
             datanet_version_key=terms.datanet_version_key,
             in_rate=terms.rates.in_rate,
             out_rate=terms.rates.out_rate,
             fixed_price=terms.rates.fixed,
             royalties=tuple((self._registry.owner_of(parent), ppm) for parent, ppm in terms.royalties),
             min_span_tokens=terms.min_span_tokens,
+            members=sources if len(sources) > 1 else (),
         )
 
-    def bundle(self, model: RegisteredModel) -> Bundle | None:
-        """The model's bundle, None for a bare base. Raises NotFound where its bytes are not here."""
+    def bundle(self, model: RegisteredModel) -> ModelBundle | None:
+        """The model's bundle or its members', None for a bare base. Raises NotFound."""
         cid = model.terms.bundle
         if cid is None:
             return None
         if cid not in self._bundles:
-            self._bundles[cid] = read_bundle(self._blobs, cid)
+            self._bundles[cid] = read_model_bundle(self._blobs, cid)
         return self._bundles[cid]
 
-    def _fingerprint(self, model: RegisteredModel, bundle: Bundle | None) -> str:
+    def _fingerprint(self, model: RegisteredModel, bundle: ModelBundle | None) -> str:
         if bundle is not None:
             return bundle.manifest.base_fingerprint
         return to_hex(self._contracts.base(model.terms.base_id).fingerprint)
 
-    def _tokens_of(self, bundle: Cid) -> str | None:
-        """The open rows' token ids, where the adapter was trained here."""
+    def _tokens_of(self, sources: tuple[Source, ...]) -> str | None:
+        """The open rows' token ids, where one of the adapters was trained here: their version is one."""
+        wanted = {source.adapter_cid for source in sources}
         for job in self._trainings.all():
             result = json.loads(job.status_json).get("result") or {}
-            if result.get("bundle_cid") == bundle.text:
+            if result.get("bundle_cid") in wanted:
                 return str(result["tokens_cid"])
         return None
+
+
+def _sources_of(bundle: ModelBundle) -> tuple[Source, ...]:
+    return tuple(
+        Source(member.bundle.cid.text, member.bundle.manifest.index.text, member.ppm)
+        for member in bundle.members
+    )

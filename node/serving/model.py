@@ -12,19 +12,30 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from protocol.pricing import Rates
+from protocol.types import TOTAL_PPM
 
 # The name under which a client leaves the choice of the model to the node.
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
+class Source:
+    """An adapter that answers are attributed through: its bundle, its index, its weight in ppm."""
+
+    adapter_cid: str
+    index_cid: str
+    ppm: int
+
+
+@dataclass(frozen=True)
 class ServedModel:
     """One registered model.
 
-    `adapter_cid` is its bundle (None for a bare base), `index_cid` its attribution index, `manifest_cid`
-    the dataset manifest, `tokens_cid` the open rows' token ids (None where this node lacks them);
-    `royalties` are (parent's owner, ppm of the model owner's part); rates are wei per 1000 tokens; `chosen`
-    says why `auto` took it, empty where the client named it.
+    `adapter_cid` is its bundle or, for an ensemble, the members' record (None for a bare base), `index_cid`
+    its attribution index, `manifest_cid` the dataset manifest, `tokens_cid` the open rows' token ids (None
+    where this node lacks them); `members` are an ensemble's, else empty; `royalties` are (parent's owner, ppm
+    of the model owner's part); rates are wei per 1000 tokens; `chosen` says why `auto` took it, empty where
+    the client named it.
     """
 
     name: str
@@ -42,6 +53,14 @@ class ServedModel:
     royalties: tuple[tuple[str, int], ...]
     min_span_tokens: int
     chosen: str = ""
+    members: tuple[Source, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The adapters whose weights make a whole; empty where no row is known to have trained anything."""
+        if self.members or self.adapter_cid is None or self.index_cid is None:
+            return self.members
+        return (Source(self.adapter_cid, self.index_cid, TOTAL_PPM),)
 
     @property
     def rates(self) -> Rates:
@@ -55,7 +74,8 @@ class ServedModel:
     def from_json(cls, text: str) -> ServedModel:
         fields = json.loads(text)
         royalties = tuple((str(owner), int(ppm)) for owner, ppm in fields["royalties"])
-        return cls(**{**fields, "royalties": royalties})
+        members = tuple(Source(**member) for member in fields.get("members", ()))
+        return cls(**{**fields, "royalties": royalties, "members": members})
 
 
 class Catalog(Protocol):

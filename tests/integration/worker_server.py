@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
@@ -50,9 +51,11 @@ def output_ids(prompt: tuple[int, ...], seed: int, max_tokens: int) -> tuple[int
     return tuple(97 + byte % 26 for byte in digest)
 
 
-def attribution(prompt: tuple[int, ...], output: tuple[int, ...]) -> AttributeResult:
-    """Gradient units by hash for every row, and one span where the answer is long enough."""
-    digest = sha256(bytes(prompt))
+def attribution(prompt: tuple[int, ...], output: tuple[int, ...], index: str) -> AttributeResult:
+    """Gradient units by hash for every row, other ones by each index, and one span where the answer is long
+    enough.
+    """
+    digest = sha256(bytes(prompt) + index.encode())
     gradient = LaneUnits(
         Lane.GRADIENT, tuple((row, 1 + digest[row]) for row in range(ROWS)), digest[ROWS], ran=True
     )
@@ -100,7 +103,10 @@ async def post_generate(request: web.Request) -> web.StreamResponse:
 @routes.post("/attribute")
 async def post_attribute(request: web.Request) -> web.Response:
     asked = AttributeRequest.from_json(await request.json())
-    return web.json_response(attribution(asked.prompt_ids, asked.output_ids).to_json())
+    found = attribution(asked.prompt_ids, asked.output_ids, asked.index_cid)
+    lanes = tuple(lane for lane in found.lanes if lane.lane in asked.lanes)
+    spans = found.spans if Lane.SPAN in asked.lanes else ()
+    return web.json_response(replace(found, lanes=lanes, spans=spans).to_json())
 
 
 def _event(name: str, value: object) -> bytes:

@@ -9,13 +9,14 @@ from node.attribution import attributor
 from node.attribution.attributor import Attributor, Versions, decode_row_tokens
 from node.blobs.store import BlobStore
 from node.errors import WorkerUnreachable
-from node.serving.model import ServedModel
+from node.serving.model import ServedModel, Source
 from node.serving.worker_client import WorkerRefused
 from node.store.blocks import BlockTable
 from node.store.database import open_database
 from protocol.attribution import Lane, LaneUnits
 from protocol.canonical import canonical_json
 from protocol.cid import cid_of_raw
+from protocol.ensemble import UNITS_PER_PPM, ensemble_method
 from protocol.errors import FieldError
 from protocol.manifest import GRANTED, Manifest, ManifestRow, encode_manifest
 from protocol.parameters import DEFAULTS
@@ -107,6 +108,42 @@ async def test_a_model_without_a_datanet_asks_nobody(blobs: BlobStore) -> None:
     found = await attribute(asker, blobs, manifest_cid=None)
     assert found.report.unattributed_ppm == TOTAL_PPM
     assert asker.asked == []
+
+
+MEMBERS = (Source(CID, CID, 700_000), Source(cid_of_raw(b"2").text, cid_of_raw(b"i").text, 300_000))
+
+
+async def test_an_ensemble_is_asked_about_member_by_member(blobs: BlobStore) -> None:
+    """SPEC 4.219: and waits, as any model, until all of them were answered."""
+    second = AttributeResult(b"\1" * 32, (LaneUnits(Lane.GRADIENT, (), 3, ran=True),), (), ("a", "b"))
+    asker = ScriptedAsker(RIGHT, WorkerUnreachable("away"), RIGHT, second)
+    found = await attribute(asker, blobs, index_cid=None, members=MEMBERS)
+    gradient = DEFAULTS.lane_weights[Lane.GRADIENT]
+    assert [(entry.row, entry.ppm) for entry in found.report.entries] == [(0, gradient * 7 // 10)]
+    assert found.report.method_id == ensemble_method(b"\1" * 32)
+    asked = [(one.adapter_cid, one.index_cid, one.lanes) for one in asker.asked]
+    both = [
+        (MEMBERS[0].adapter_cid, MEMBERS[0].index_cid, (Lane.GRADIENT, Lane.SPAN)),
+        (MEMBERS[1].adapter_cid, MEMBERS[1].index_cid, (Lane.GRADIENT,)),
+    ]
+    assert asked == both + both
+
+
+async def test_an_ensemble_with_a_member_that_cannot_be_attributed_is_unattributed(blobs: BlobStore) -> None:
+    """SPEC 4.219, 5.42: no member is paid for another."""
+    asker = ScriptedAsker(*[RIGHT, WorkerRefused("no index")] * 3)
+    found = await attribute(asker, blobs, index_cid=None, members=MEMBERS)
+    assert found.report.unattributed_ppm == TOTAL_PPM and found.evidence["reason"]
+
+
+async def test_a_row_withdrawn_earns_nothing_through_any_member(blobs: BlobStore) -> None:
+    """SPEC 4.219, 5.64"""
+    asker = ScriptedAsker(RIGHT)
+    revoked = frozenset({(1, b"\x11" * 32)})
+    found = await attribute(asker, blobs, revoked, index_cid=None, members=MEMBERS)
+    assert found.report.unattributed_ppm == TOTAL_PPM and found.report.lists.gradient == (
+        1 << 64 | TOTAL_PPM * UNITS_PER_PPM,
+    )
 
 
 def test_row_tokens_are_read_strictly() -> None:

@@ -56,7 +56,7 @@ async def test_a_real_exchange(tmp_path: Path, token_file: Path) -> None:
         assert events[-1].output_ids == output
         cid = cid_of_raw(b"x").text
         asked = AttributeRequest("0x01", 1, cid, cid, cid, (1,), output, 3, (Lane.GRADIENT, Lane.SPAN))
-        assert await client.attribute(asked) == worker_server.attribution((1,), output)
+        assert await client.attribute(asked) == worker_server.attribution((1,), output, asked.index_cid)
     await runner.cleanup()
 
 

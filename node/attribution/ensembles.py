@@ -1,0 +1,48 @@
+"""What a worker says of each member of an ensemble, as what it would say of one adapter.
+
+The gradient lane is split by the members' weights (`protocol.ensemble`). The span lane looks at the answer
+and the Datanet version alone, which the members share: it is asked for once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.attribution.reports import ReportRefused, check_lane
+from protocol.ensemble import ensemble_method, weighted_lane
+from protocol.lanes import Lane, LaneUnits
+from protocol.manifest import Manifest
+from protocol.wire import AttributeResult
+
+
+def lanes_of_member(place: int, lanes: Sequence[Lane]) -> tuple[Lane, ...]:
+    """The lanes to ask for of the member at `place`."""
+    return tuple(lanes) if place == 0 else (Lane.GRADIENT,)
+
+
+def weighted_result(
+    results: Sequence[AttributeResult], weights: Sequence[int], manifest: Manifest
+) -> AttributeResult:
+    """The members' results, in their order, as one; a single one is itself. Raises ReportRefused."""
+    first, *others = results
+    if not others:
+        return first
+    methods = {result.method_id for result in results}
+    if len(methods) > 1:
+        raise ReportRefused(
+            "members were attributed by different methods", methods=sorted(one.hex() for one in methods)
+        )
+    gradients = [_gradient_of(result, manifest) for result in results]
+    if any(len(result.lanes) > 1 or result.spans for result in others):
+        raise ReportRefused("a member's report has more than its gradient lane", members=len(results))
+    rest = tuple(lane for lane in first.lanes if lane.lane is not Lane.GRADIENT)
+    lanes = (weighted_lane(gradients, weights), *rest)
+    return AttributeResult(ensemble_method(first.method_id), lanes, first.spans, first.token_texts)
+
+
+def _gradient_of(result: AttributeResult, manifest: Manifest) -> LaneUnits:
+    found = [lane for lane in result.lanes if lane.lane is Lane.GRADIENT]
+    if len(found) != 1:
+        raise ReportRefused("a member's report needs one gradient lane", lanes=len(found))
+    check_lane(found[0], manifest)
+    return found[0]
