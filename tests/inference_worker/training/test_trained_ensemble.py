@@ -6,6 +6,7 @@ import torch
 
 from inference_worker.adapters.bundle import BundleSource
 from inference_worker.adapters.ingest import Caps
+from inference_worker.adapters.packer import PackerHere, PackingRules
 from inference_worker.adapters.shape import shape_of
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.chat import render_answer, render_question
@@ -66,13 +67,14 @@ def test_two_trainings_of_a_version_are_served_as_one_and_each_answers_for_its_w
     ensemble = ensemble_of([Member(cid, ppm) for cid, ppm in zip(cids, WEIGHTS, strict=True)])
 
     shape = shape_of(tiny_base.model.config.to_dict())
-    source = BundleSource(blobs.get, shape, tiny_base.fingerprint, Caps())
-    mixed = source.load(blobs.put(encode_ensemble(ensemble)), Abort())
+    packer = PackerHere(PackingRules(shape, tiny_base.fingerprint, Caps()))
+    source = BundleSource(blobs.get, packer)
+    mixed = source.load(blobs.put(encode_ensemble(ensemble)), Abort()).packed
     runner = ModelRunner(read_weights(tiny_base_dir, choose_linear()[1]))
     prompt = render_question(tiny_base.tokenizer, qa(0).prompt)
     logits = [
         runner.prefill(prompt, runner.new_cache(256), adapter)
-        for adapter in (mixed, *(source.load(cid, Abort()) for cid in cids), None)
+        for adapter in (mixed, *(source.load(cid, Abort()).packed for cid in cids), None)
     ]
     assert all(not torch.equal(logits[0], other) for other in logits[1:])
 
