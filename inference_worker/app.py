@@ -38,6 +38,7 @@ from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
+from inference_worker.engine.step_costs import StepCosts, processor_microseconds
 from inference_worker.engine.weights import WEIGHTS_FILE, read_base
 from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
@@ -164,6 +165,7 @@ def build(
             loader.quarantine,
             metrics,
             dict(config.tenant_weights),
+            StepCosts(loader.usage.steps, processor_microseconds(config.threads)),
         ),
         attributor=AttributionService(traced, blobs),
         jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file),

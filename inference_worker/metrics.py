@@ -6,6 +6,7 @@ Labels come from closed sets (route patterns, statuses, reasons, codes), never f
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 
@@ -39,14 +40,16 @@ HELP = {
     "running": "Sequences in the batch.",
     "waiting": "Sequences in line.",
     "held_positions": "Positions of the pages that sequences in the batch hold.",
+    "start_time_seconds": "Unix time since which these counters count.",
     "kept_positions": "Positions of prompts kept for reuse.",
 }
 
 
 class Metrics:
-    """Counters that any thread may raise."""
+    """Counters that any thread may raise; `started` is the unix time since which they count."""
 
     def __init__(self) -> None:
+        self.started = int(time.time())
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
 

@@ -7,7 +7,6 @@ a while; a load that nobody waits for any more is given up.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
@@ -15,7 +14,7 @@ import structlog
 
 from inference_worker import heap
 from inference_worker.adapters.flight import AdapterBroken, Flight, Source, Tiers
-from inference_worker.adapters.load_counts import LoadCounts
+from inference_worker.adapters.load_counts import LoadCounts, Stopwatch
 from inference_worker.adapters.packed_file import PackedFileBad, payload_bytes
 from inference_worker.adapters.packer import Loaded
 from inference_worker.adapters.packing import PackedAdapter
@@ -108,14 +107,14 @@ class Flights:
                 self._tiers.failures.fail(flight.cid, error)
 
     def _fly_from_disk(self, flight: Flight) -> None:
-        cid, started, host = flight.cid, time.perf_counter(), self._tiers.host
+        cid, watch, host = flight.cid, Stopwatch(), self._tiers.host
         nbytes = self._tiers.disk.payload(cid)
         if nbytes is not None:
             with self._lock:
                 host.reserve(cid, nbytes)
             packed = self._read_file(cid)
             if packed is not None:
-                self._counts.load("disk", packed, time.perf_counter() - started)
+                self._counts.load("disk", packed, *watch.seconds())
                 self._land(flight, packed)
                 return
             with self._lock:
@@ -132,7 +131,7 @@ class Flights:
             return None
 
     def _fly_from_node(self, flight: Flight) -> None:
-        started = time.perf_counter()
+        watch = Stopwatch()
         with self._lock:
             flight.fetching = True
         self.give_up_if_unwanted(flight)
@@ -142,7 +141,7 @@ class Flights:
         packed = loaded.packed
         # Fetching it left holes of an adapter's size in the heap that small objects would keep open.
         heap.trim()
-        self._counts.load("node", packed, time.perf_counter() - started)
+        self._counts.load("node", packed, *watch.seconds())
         try:
             with self._lock:
                 if self._flights.get(flight.cid) is not flight:

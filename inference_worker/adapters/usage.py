@@ -12,12 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 MAX_ENTRIES = 16_384
+# The base itself, which is no adapter; no content id is spelled so.
+BASE = "base"
 
 
 @dataclass(frozen=True)
 class Use:
     """Sums since the worker started. Times of loads and answers in microseconds of the clock on the wall;
-    answers that run side by side each count whole. `last_used` is in unix seconds, 0 for never.
+    answers that run side by side each count whole. `step_microseconds` and `load_cpu_microseconds` are of the
+    processor, and divided: what all adapters have of it is what was measured. `last_used` is in unix seconds,
+    0 for never.
     """
 
     last_used: int = 0
@@ -28,6 +32,8 @@ class Use:
     loads: int = 0
     moved_bytes: int = 0
     load_microseconds: int = 0
+    step_microseconds: int = 0
+    load_cpu_microseconds: int = 0
 
 
 UNUSED = Use()
@@ -41,7 +47,7 @@ class UsageBook:
         self._lock = threading.Lock()
         self._uses: OrderedDict[str, Use] = OrderedDict()
 
-    def load(self, cid: str, nbytes: int, seconds: float) -> None:
+    def load(self, cid: str, nbytes: int, seconds: float, cpu_seconds: float = 0.0) -> None:
         """An adapter was brought to memory from a tier below."""
         with self._lock:
             use = self._uses.pop(cid, UNUSED)
@@ -52,6 +58,7 @@ class UsageBook:
                     loads=use.loads + 1,
                     moved_bytes=use.moved_bytes + nbytes,
                     load_microseconds=use.load_microseconds + round(seconds * 1e6),
+                    load_cpu_microseconds=use.load_cpu_microseconds + round(cpu_seconds * 1e6),
                 ),
             )
 
@@ -70,6 +77,12 @@ class UsageBook:
                     answer_microseconds=use.answer_microseconds + round(seconds * 1e6),
                 ),
             )
+
+    def steps(self, cid: str | None, microseconds: int) -> None:
+        """A sequence of an adapter, or of the base (None), had so much of the steps' time."""
+        with self._lock:
+            use = self._uses.pop(cid or BASE, UNUSED)
+            self._put(cid or BASE, replace(use, step_microseconds=use.step_microseconds + microseconds))
 
     def uses(self) -> Mapping[str, Use]:
         """A copy."""

@@ -39,6 +39,7 @@ from inference_worker.engine.sequence import (
     SamplingParams,
     TokenProduced,
 )
+from inference_worker.engine.step_costs import StepCosts, not_booked
 from inference_worker.engine.text_stream import Decode, TextStream
 from inference_worker.metrics import Metrics
 
@@ -105,9 +106,10 @@ class Engine:
         on_broken: Callable[[str, AdapterRefused], None],
         metrics: Metrics,
         tenant_weights: Mapping[str, int] | None = None,
+        costs: StepCosts | None = None,
     ) -> None:
         self._runner, self._decode, self._end_tokens = runner, decode, end_tokens
-        self._on_broken, self._metrics = on_broken, metrics
+        self._on_broken, self._metrics, self._costs = on_broken, metrics, costs or not_booked()
         self._prefixes: PrefixCache[KvPiece] = PrefixCache(limits.total_pages, metrics)
         self._scheduler = Scheduler(limits, self._prefixes.pool, tenant_weights or {})
         self._live: dict[int, _Live] = {}
@@ -214,7 +216,8 @@ class Engine:
 
     def _guard(self, sequences: Sequence[int], run: Callable[[], None]) -> None:
         try:
-            run()
+            with self._costs.shared(sequences):
+                run()
         except Exception as error:  # the loop outlives any step; the requests of the step are told
             log.exception("engine_step_failed", sequences=len(sequences))
             for sequence in sequences:
@@ -240,6 +243,7 @@ class Engine:
                 chooser = Chooser(job.params, job.prompt_ids)
                 self._live[sequence] = _Live(job, stream, self._pieces_of(job), chooser)
                 self._scheduler.submit(_admission(sequence, job))
+                self._costs.begin(sequence, job.adapter.cid if job.adapter else None)
             cancelled = [s for s in self._cancelled if s in self._live]
             self._cancelled.clear()
             running = not self._abort and not (self._closing and not self._live)
@@ -321,6 +325,7 @@ class Engine:
         if event is not None:
             live.job.emit(event)
         live.job.on_closed()
+        self._costs.end(sequence)
         self._metrics.count("sequences_total", outcome=_outcome(event))
 
 

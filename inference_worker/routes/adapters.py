@@ -16,6 +16,7 @@ from aiohttp import web
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.status import State, Tier
+from inference_worker.adapters.usage import BASE, UNUSED
 from inference_worker.errors import RequestInvalid, WorkerError
 from protocol.cid import parse_cid
 
@@ -82,8 +83,11 @@ async def adapters(request: web.Request) -> web.Response:
     tiers = {
         "host": {"used_bytes": status.host_used, "budget_bytes": status.host_budget},
         "disk": {"used_bytes": status.disk_used, "budget_bytes": status.disk_quota},
+        "fetching": {"used_bytes": status.fetch_used, "budget_bytes": status.fetch_budget},
     }
-    return web.json_response({"v": 1, "used_bytes": status.host_used, "tiers": tiers, "adapters": rows})
+    base = asdict(status.uses.get(BASE, UNUSED))
+    reply = {"v": 1, "used_bytes": status.host_used, "tiers": tiers, "base": base, "adapters": rows}
+    return web.json_response(reply)
 
 
 @routes.post("/adapters/{cid}")

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from inference_worker.adapters.usage import UsageBook
+from inference_worker.adapters.usage import BASE, UsageBook
 from inference_worker.engine.sequence import Event, Failed, Finished, TokenProduced
 from inference_worker.engine.stream import stream
 from inference_worker.routes.adapters import lease
@@ -55,8 +55,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
             services.loader.release(adapter.cid)
 
     events = stream(services.engine, prompt, params, adapter, tenant, release)
-    if adapter is not None:
-        events = counted(events, services.loader.usage, adapter.cid, len(prompt))
+    events = counted(events, services.loader.usage, adapter.cid if adapter else BASE, len(prompt))
     async with aclosing(events):  # type: ignore[type-var]
         first = await anext(events)
         if isinstance(first, Failed):

@@ -35,5 +35,6 @@ async def metrics(request: web.Request) -> web.Response:
         "waiting": load.waiting,
         "held_positions": load.held_positions,
         "kept_positions": load.kept_positions,
+        "start_time_seconds": services.metrics.started,
     }
     return web.Response(text=services.metrics.render(gauges))

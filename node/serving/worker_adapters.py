@@ -14,6 +14,7 @@ from protocol.types import MAX_UINT32
 
 STATES = ("resident", "loading", "cached", "registered", "failed", "quarantined")
 TIERS = ("host", "disk")
+ACCOUNTS = (*TIERS, "fetching")
 MAX_ADAPTERS = 131_072
 MAX_COUNT = 2**53 - 1
 MAX_REASON_CHARS = 8192
@@ -25,7 +26,10 @@ PREFIX = "openledger_worker_"
 
 @dataclass(frozen=True)
 class AdapterUse:
-    """Sums since the worker started; times in microseconds, `last_used` in unix seconds, 0 for never."""
+    """Sums since the worker started; times in microseconds, `last_used` in unix seconds, 0 for never.
+
+    `step_microseconds` and `load_cpu_microseconds` are processor time, divided among whom it served.
+    """
 
     last_used: int
     answers: int
@@ -35,6 +39,8 @@ class AdapterUse:
     loads: int
     moved_bytes: int
     load_microseconds: int
+    step_microseconds: int
+    load_cpu_microseconds: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class AdapterLine:
 
 @dataclass(frozen=True)
 class TierLine:
-    """One tier's account in bytes."""
+    """One of ACCOUNTS in bytes."""
 
     tier: str
     used_bytes: int
@@ -64,9 +70,10 @@ class TierLine:
 
 @dataclass(frozen=True)
 class Residency:
-    """Every known adapter and the tiers that hold them."""
+    """Every known adapter, the tiers that hold them, and the use of the bare base."""
 
     tiers: tuple[TierLine, ...]
+    base: AdapterUse
     adapters: tuple[AdapterLine, ...]
 
 
@@ -147,8 +154,9 @@ def _residency(value: object) -> Residency:
     fields.integer("v", 1, 1)
     fields.integer("used_bytes", 0, MAX_COUNT)
     tiers = fields.child("tiers")
-    lines = tuple(_tier(tiers.child(name), name) for name in TIERS)
-    return Residency(lines, tuple(_adapter(one) for one in fields.objects("adapters", MAX_ADAPTERS)))
+    lines = tuple(_tier(tiers.child(name), name) for name in ACCOUNTS)
+    base = _use(fields.child("base"))
+    return Residency(lines, base, tuple(_adapter(one) for one in fields.objects("adapters", MAX_ADAPTERS)))
 
 
 def _tier(fields: Fields, name: str) -> TierLine:

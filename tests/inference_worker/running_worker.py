@@ -18,6 +18,7 @@ from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
+from inference_worker.engine.step_costs import StepCosts, processor_microseconds
 from inference_worker.metrics import Metrics
 from inference_worker.routes.fences import Fences
 from inference_worker.routes.services import Services
@@ -138,7 +139,10 @@ async def running_worker(weights, folder):
     # Looked up at each fetch, so that a test may put another in its place.
     ensembles = SpelledEnsembles(lambda *asked: shelf.fetch(*asked))
     loader = make_loader(ensembles.fetch, folder, metrics=counters, pools=loading)
-    engine = Engine(ModelRunner(weights), prompts.decoder(), end, limits, loader.quarantine, counters)
+    costs = StepCosts(loader.usage.steps, processor_microseconds(1))
+    engine = Engine(
+        ModelRunner(weights), prompts.decoder(), end, limits, loader.quarantine, counters, costs=costs
+    )
     engine.start()
     jobs = JobRunner(folder, folder, "none.sock", folder / "token")
     jobs.start()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference_worker.adapters.usage import UNUSED, UsageBook, Use
+from inference_worker.adapters.usage import BASE, UNUSED, UsageBook, Use
 from tests.inference_worker.adapters.loading import Clock
 
 
@@ -16,7 +16,14 @@ def test_sums_are_of_what_was_told():
         book.answer("a", prompt, output, seconds)
     for nbytes in (100, 50):
         book.load("a", nbytes, 0.001)
-    assert book.uses() == {"a": Use(17, 3, 9, 9, 750_000, 2, 150, 2_000)}
+    book.load("a", 0, 0.5, 0.25)
+    for microseconds in (3, 9):
+        book.steps("a", microseconds)
+    book.steps(None, 5)
+    assert book.uses() == {
+        "a": Use(17, 3, 9, 9, 750_000, 3, 150, 502_000, 12, 250_000),
+        BASE: Use(step_microseconds=5),
+    }
 
 
 def test_loading_is_no_use():

@@ -205,3 +205,18 @@ async def test_a_client_that_leaves_while_its_adapter_loads_holds_nothing(worker
     with pytest.raises(asyncio.CancelledError):
         await leaving
     assert loader.host.residency.leases(cid) == 1
+
+
+async def test_the_time_of_the_steps_is_booked_on_adapters_and_base(worker):
+    """SPEC 4.201"""
+    cids = [worker.shelf.put_bundle(adapter_files(seed=seed)) for seed in range(2)]
+    for cid in (*cids, None, cids[0]):
+        await worker.generate(adapter_cid=cid, request_id=f"r-{cid}", max_tokens=4)
+    await eventually(lambda: all(worker.services.loader.usage.uses()[c].step_microseconds for c in cids))
+    _, listed = await call(worker, "GET", "/adapters")
+    uses = {one["cid"]: one["use"] for one in listed["adapters"]}
+    assert [uses[cid]["answers"] for cid in cids] == [2, 1] and listed["base"]["answers"] == 1
+    assert listed["base"]["step_microseconds"] > 0 == listed["base"]["load_cpu_microseconds"]
+    assert all(uses[cid]["load_cpu_microseconds"] > 0 for cid in cids)
+    account = listed["tiers"]["fetching"]
+    assert account == {"used_bytes": 0, "budget_bytes": worker.services.loader.room.total}

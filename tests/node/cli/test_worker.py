@@ -85,12 +85,12 @@ async def test_tables_are_for_people(terminal: Terminal, worker: Worker) -> None
     await told(terminal, worker, "pin", cid)
     done = await ask(terminal, worker, "list")
     lines = done.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines[:2]] == ["host", "disk"]
-    assert lines[2].split() == [
+    assert [line.split(":")[0] for line in lines[:3]] == ["host", "disk", "fetching"]
+    assert lines[3].split() == [
         "adapter", "state", "memory", "disk", "held", "by", "requests", "last", "used", "reason",
     ]  # fmt: skip
-    assert lines[3].startswith(cid) and "resident" in lines[3] and "0 requests pin" in lines[3]
-    assert lines[3].endswith("never")
+    assert lines[4].startswith(cid) and "resident" in lines[4] and "0 requests pin" in lines[4]
+    assert lines[4].endswith("never")
 
 
 async def test_quarantine_tells_why_and_lets_go(terminal: Terminal, worker: Worker) -> None:
