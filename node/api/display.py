@@ -1,5 +1,6 @@
 """How numbers, addresses and attributed text are shown. Pure: it reads no clock, no file and no chain."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,21 @@ def percent(ppm: int) -> str:
     whole, rest = divmod(ppm, 10_000)
     digits = f"{rest:04d}".rstrip("0").ljust(1, "0")
     return f"{whole}.{digits} %"
+
+
+def size(nbytes: int) -> str:
+    """Bytes in the unit that leaves the fewest digits before the point, with one behind it."""
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if nbytes >= 1024**power:
+            return f"{nbytes / 1024**power:.1f} {unit}"
+    return f"{nbytes} B"
+
+
+def figures(number: float) -> str:
+    """A measured number to three figures, never with an exponent."""
+    if number == 0:
+        return "0"
+    return f"{number:.{max(0, 2 - math.floor(math.log10(abs(number))))}f}"
 
 
 def short(address: str) -> str:

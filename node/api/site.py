@@ -45,14 +45,15 @@ routes = web.RouteTableDef()
 def add_site(app: web.Application, data: SiteData, folder: Path, name: str) -> None:
     """Adds the pages and their files to the application. `folder` holds templates, css, js and vendor."""
     app[SITE], app[SITE_NAME] = data, name
-    app[TEMPLATES] = _environment(folder / "templates")
+    app[TEMPLATES] = environment_of(folder / "templates")
     app[TEMPLATES].globals["labels"] = data.labels
     for asset in ASSETS:
         app.router.add_static(f"/{asset}", folder / asset, follow_symlinks=False)
     app.add_routes(routes)
 
 
-def _environment(folder: Path) -> jinja2.Environment:
+def environment_of(folder: Path) -> jinja2.Environment:
+    """Templates of a folder, in which every value is escaped, with the filters of `display`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
@@ -65,11 +66,13 @@ def _environment(folder: Path) -> jinja2.Environment:
         display.bar,
         display.colours,
         display.duration,
+        display.figures,
         display.glyph,
         display.grouped,
         display.percent,
         display.rounded,
         display.short,
+        display.size,
         display.utc,
     ):
         environment.filters[function.__name__] = function

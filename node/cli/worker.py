@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from node.cli.session import Session, json_option
+from node.cli.session import json_option
+from node.cli.worker_page import page
+from node.cli.worker_paths import NO_TOKEN, places
 
 if TYPE_CHECKING:
     from node.serving.worker_adapters import AdapterLine, WorkerAdapters
@@ -18,7 +20,6 @@ T = TypeVar("T")
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 NO_SOCKET = "no worker listens here; start one with `openledger worker run`, or name its socket with --socket"
-NO_TOKEN = "the worker's token is not here; name the file that it was started with by --token-file"
 NO_BASE = "no base model is here; convert one with `python -m inference_worker.base.convert --out FOLDER`"
 
 
@@ -29,6 +30,9 @@ NO_BASE = "no base model is here; convert one with `python -m inference_worker.b
 def group(context: click.Context, socket: Path | None, token_file: Path | None) -> None:
     """Run an inference worker, or look after the adapters of a running one."""
     context.meta["worker.socket"], context.meta["worker.token_file"] = socket, token_file
+
+
+group.add_command(page)
 
 
 @group.command("run", context_settings={"ignore_unknown_options": True})
@@ -51,7 +55,7 @@ def run(
     from node.errors import NotFound
     from node.serving.worker_process import WorkerPaths, lone_worker_command, worker_environment
 
-    socket, token_file = _places(context)
+    socket, token_file = places(context)
     worker, config = context.obj.config.worker, context.obj.config
     paths = WorkerPaths(
         socket=socket,
@@ -160,7 +164,7 @@ def _ask(context: click.Context, call: "Callable[[WorkerAdapters], Awaitable[T]]
     from node.serving.worker_adapters import WorkerAdapters
     from node.serving.worker_client import WorkerClient
 
-    socket, token_file = _places(context)
+    socket, token_file = places(context)
     if not token_file.is_file():
         raise InvalidInput(NO_TOKEN, token_file=str(token_file))
     if not socket.is_socket():
@@ -171,16 +175,6 @@ def _ask(context: click.Context, call: "Callable[[WorkerAdapters], Awaitable[T]]
             return await call(WorkerAdapters(client))
 
     return asyncio.run(ask())
-
-
-def _places(context: click.Context) -> tuple[Path, Path]:
-    session: Session = context.obj
-    worker = session.config.worker
-    socket, token_file = context.meta["worker.socket"], context.meta["worker.token_file"]
-    return (
-        (socket or session.config.path(worker.socket)).absolute(),
-        (token_file or session.config.path(worker.token_file)).absolute(),
-    )
 
 
 def _checked(cid: str) -> str:

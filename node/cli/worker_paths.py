@@ -3,10 +3,14 @@
 import secrets
 from pathlib import Path
 
+import click
+
+from node.cli.session import Session
 from node.config import Config
 from node.serving.worker_process import WorkerPaths
 
 TOKEN_BYTES = 32
+NO_TOKEN = "the worker's token is not here; name the file that it was started with by --token-file"
 
 
 def worker_paths(config: Config) -> WorkerPaths:
@@ -30,3 +34,14 @@ def make_token(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     path.write_text(secrets.token_urlsafe(TOKEN_BYTES) + "\n", encoding="ascii")
+
+
+def places(context: click.Context) -> tuple[Path, Path]:
+    """The worker's socket and token file, as given on the command line or configured."""
+    session: Session = context.obj
+    worker = session.config.worker
+    socket, token_file = context.meta["worker.socket"], context.meta["worker.token_file"]
+    return (
+        (socket or session.config.path(worker.socket)).absolute(),
+        (token_file or session.config.path(worker.token_file)).absolute(),
+    )

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import torch
 from click.testing import Result
@@ -17,6 +18,9 @@ from click.testing import Result
 from inference_worker.base.fingerprint import write_record
 from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.weights import read_weights
+from node.cli.worker_page import models_of
+from node.errors import Unavailable
+from node.serving.load_report import Deployed
 from protocol.cid import cid_of_raw
 from tests.inference_worker.adapters.peft_folders import adapter_files, manifest, write_base
 from tests.inference_worker.running_worker import TOKEN, Worker, byte_tokenizer, running_worker
@@ -146,6 +150,60 @@ async def test_an_error_says_what_to_do(terminal: Terminal, worker: Worker) -> N
     assert (await ask(terminal, worker, "list", "--state", "odd")).exit_code == 2
     based = terminal.run("worker", "run", "--base", str(terminal.folder / "none"))
     assert based.exit_code == 3 and "base.convert" in based.stderr
+
+
+async def test_the_page_of_a_running_worker(terminal: Terminal, worker: Worker) -> None:
+    """SPEC 4.200, 4.208: it says where it is, asks for the token, names what it cannot know, and ends."""
+    cid = worker.shelf.put_bundle(adapter_files())
+    await worker.generate(adapter_cid=cid, max_tokens=3)
+    token_file = terminal.folder / "token"
+    command = ["-m", "node", "worker", "--socket", str(worker.socket), "--token-file", str(token_file)]
+    page = ("page", "--port", "0", "--url", "http://127.0.0.1:9", "--hour-price", "2.5")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, *page, cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **terminal.environment},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        said = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+        url = said.split()[0]
+        assert url.startswith("http://127.0.0.1:") and str(token_file) in said and TOKEN not in said
+        async with aiohttp.ClientSession() as client:
+            async with client.get(url) as refused:
+                assert refused.status == 401
+            async with client.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as reply:
+                text = await reply.text()
+        assert reply.status == 200 and cid in text and "adapters have no names" in text
+        assert "Price of 1,000 tokens" in text
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def test_a_page_without_a_token_says_what_to_do(terminal: Terminal) -> None:
+    """SPEC 4.162"""
+    lost = terminal.run("worker", "page")
+    assert lost.exit_code == 2 and "--token-file" in lost.stderr
+
+
+def test_the_specialised_models_of_a_node_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 4.200: a bare base has no adapter; one bundle may have several names."""
+    told = {"data": [{"id": "m", "root": "cid"}, {"id": "base", "root": ""}, {"id": "n", "root": "cid"}]}
+    monkeypatch.setattr("node.cli.receipt.fetch", lambda url, path: told)
+    assert models_of("http://node") == (Deployed("m", "cid"), Deployed("n", "cid"))
+
+
+@pytest.mark.parametrize(
+    "told", [[], {}, {"data": 1}, {"data": [{"id": "m"}]}, {"data": [{"id": 1}]}], ids=str
+)
+def test_what_is_no_list_of_models_is_no_answer(told: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 4.208"""
+    monkeypatch.setattr("node.cli.receipt.fetch", lambda url, path: told)
+    with pytest.raises(Unavailable, match="malformed"):
+        models_of("http://node")
 
 
 def test_a_worker_by_itself(terminal: Terminal, base: Path) -> None:
