@@ -141,7 +141,8 @@ class Flights:
         packed = loaded.packed
         # Fetching it left holes of an adapter's size in the heap that small objects would keep open.
         heap.trim()
-        self._counts.load("node", packed, *watch.seconds())
+        taken, worked = watch.seconds()
+        self._counts.load("node", packed, taken, worked + loaded.apart_seconds)
         try:
             with self._lock:
                 if self._flights.get(flight.cid) is not flight:

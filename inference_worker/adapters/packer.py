@@ -41,10 +41,12 @@ class Part:
 @dataclass(frozen=True)
 class Loaded:
     """An adapter in pages of its own, and the packed file that holds it already, if one does; the file is
-    for whoever gets this to keep or to remove."""
+    for whoever gets this to keep or to remove. `apart_seconds` is what another process had of the processor
+    for it."""
 
     packed: PackedAdapter
     file: Path | None = None
+    apart_seconds: float = 0.0
 
 
 class Packer(Protocol):

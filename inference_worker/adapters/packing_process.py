@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -57,6 +58,14 @@ class PackingTask:
     made_for: str
 
 
+@dataclass(frozen=True)
+class Written:
+    """A packed file that is there now, and the seconds of the processor that it took."""
+
+    mark: Mark
+    seconds: float
+
+
 class PackingProcess:
     """One process, begun when it is made and begun anew when it has died. Safe to use from any thread.
 
@@ -67,7 +76,7 @@ class PackingProcess:
         self._lock = threading.Lock()
         self._pool = _begin("fork")
 
-    def write(self, task: PackingTask) -> Mark:
+    def write(self, task: PackingTask) -> Written:
         """Have a packed file written; raises AdapterRefused, PackingProcessDied, OSError."""
         pool = self._pool
         try:
@@ -104,7 +113,8 @@ class PackerApart:
                 # Through a file: a pipe takes 64 KiB at a time, and each asks for the interpreter's lock.
                 _write_new(file, part.files.get(WEIGHTS_FILE, b""))
             task = PackingTask(cid, _lighter(parts), weights, self.rules, path, self._disk.base)
-            return Loaded(_read(path, cid, self._disk.base, self._process.write(task)), path)
+            written = self._process.write(task)
+            return Loaded(_read(path, cid, self._disk.base, written.mark), path, written.seconds)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -136,7 +146,8 @@ def _prepare(parent: int) -> None:
     torch.set_num_threads(1)
 
 
-def _write(task: PackingTask) -> Mark:
+def _write(task: PackingTask) -> Written:
+    started = time.process_time()
     parts = [
         replace(part, files={**part.files, WEIGHTS_FILE: file.read_bytes()})
         for part, file in zip(task.parts, task.weights, strict=True)
@@ -144,7 +155,7 @@ def _write(task: PackingTask) -> Mark:
     packed = packed_from(task.cid, parts, task.rules)
     with _opened_new(task.path) as descriptor:
         write_packed(descriptor, packed, task.made_for)
-        return mark_of(descriptor)
+        return Written(mark_of(descriptor), time.process_time() - started)
 
 
 def _write_new(path: Path, data: bytes) -> None:

@@ -21,7 +21,7 @@ WAIT_SECONDS = 60
 LOADING = {
     f"{folder}/{name}.py"
     for folder, names in {
-        "adapters": "bundle disk fetch_room flights ingest lora_config packed_file",
+        "adapters": "bundle disk fetch_room flights ingest lora_config packed_file packer tensors",
         "blobs": "abort node_blobs unix_http",
     }.items()
     for name in names.split()

@@ -50,6 +50,7 @@ def test_an_adapter_packed_apart_has_the_same_bytes(apart, tmp_path):
     for files, found in zip(bundles, loaded, strict=True):
         expected = PackerHere(RULES).pack(CID, [Part(CID, files)]).packed
         assert found.packed.layout == expected.layout and torch.equal(found.packed.blob, expected.blob)
+        assert found.apart_seconds > 0
     assert sorted(tmp_path.iterdir()) == sorted(found.file for found in loaded)
 
 
