@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from inference_worker.adapters.packing import PackedAdapter
-from inference_worker.engine.engine import Engine, GenerationJob
+from inference_worker.engine.backend import Backend
+from inference_worker.engine.engine import GenerationJob
 from inference_worker.engine.sequence import Event, Failed, Finished, SamplingParams
 
 
 async def stream(
-    engine: Engine,
+    engine: Backend,
     prompt_ids: tuple[int, ...],
     params: SamplingParams,
     adapter: PackedAdapter | None,

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.spelled_ensembles import SpelledEnsembles
-from inference_worker.engine.engine import Engine
+from inference_worker.engine.backend import Backend
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.metrics import Metrics
@@ -55,7 +55,7 @@ class Services:
     sampling: SamplingRules
     loader: AdapterLoader
     ensembles: SpelledEnsembles
-    engine: Engine
+    engine: Backend
     attributor: Attributor
     jobs: Jobs
     quick: Executor
