@@ -25,11 +25,13 @@ from inference_worker.adapters.ingest import Caps
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.packer import PackingRules
 from inference_worker.adapters.packing_process import PackerApart, PackingProcess
+from inference_worker.adapters.shape import BaseShape
 from inference_worker.adapters.spelled_ensembles import SpelledEnsembles
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.load import load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.config import WorkerConfig
+from inference_worker.engine.backend import Backend
 from inference_worker.engine.base_dtype import kernel_of
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.grammar import GrammarCompiler
@@ -39,13 +41,16 @@ from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.step_costs import StepCosts, processor_microseconds
-from inference_worker.engine.weights import WEIGHTS_FILE, read_base
+from inference_worker.engine.text_stream import Decode
+from inference_worker.engine.weights import WEIGHTS_FILE, read_base, read_shape
+from inference_worker.errors import BackendUnavailable
 from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
 from inference_worker.routes.fences import Fences
 from inference_worker.routes.services import Services
 from inference_worker.server import create_app
 from inference_worker.training.jobs import JobRunner
+from inference_worker.vllm.build import vllm_engine
 from protocol.wire import BaseInfo
 
 log = structlog.get_logger()
@@ -58,7 +63,7 @@ CUT_SECONDS = 2.0
 
 
 def run(config: WorkerConfig) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    """Serve until SIGTERM or SIGINT; returns the exit code: 2 if what was asked for is not here."""
     log_to_stderr()
     if config.parent is not None:
         die_with(config.parent)
@@ -66,6 +71,9 @@ def run(config: WorkerConfig) -> int:
     packing = PackingProcess()
     try:
         return 0 if asyncio.run(serve(config, packing)) else 1
+    except BackendUnavailable as error:
+        log.error("worker_cannot_start", reason=str(error))
+        return 2
     finally:
         packing.close()
 
@@ -133,40 +141,30 @@ def build(
     blobs = NodeBlobs(str(config.node_socket), token)
     # Attribution needs gradients, so it has the base a second time, as an ordinary module.
     traced = load_base(config.base)
-    kernel = kernel_of(config.base_dtype)
-    weights = read_base(config.base, kernel)
-    log.info("base_loaded", dtype=config.base_dtype, kernel=kernel.name, bytes=weights.nbytes)
-    limits = limits_of(config, weights.shape.positions)
-    prompts = PromptEncoder(traced.tokenizer, weights.shape.vocab)
+    shape = read_shape(config.base)
+    prompts = PromptEncoder(traced.tokenizer, shape.vocab)
     metrics = Metrics()
-    rows = BaseRows(config.base / WEIGHTS_FILE, kernel.widened)
+    # vLLM computes no DoRA; ingestion refuses it where the rows of the base are not at hand.
+    by_vllm = config.engine == "vllm"
+    rows = None if by_vllm else BaseRows(config.base / WEIGHTS_FILE, kernel_of(config.base_dtype).widened)
     ensembles, room = SpelledEnsembles(blobs.get), FetchRoom(config.fetch_bytes)
-    rules = PackingRules(weights.shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
+    rules = PackingRules(shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
     made_for = packed_for(traced.fingerprint, config)
     disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics)
     source = BundleSource(ensembles.fetch, PackerApart(rules, packing, disk), room)
     loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics, room=room)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
+    make = vllm_engine if by_vllm else torch_engine
+    profile, engine = make(config, shape, prompts.decoder(), end_tokens, loader, metrics)
     return Services(
         token=token,
         base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
-        profile_id=profile_id(
-            kernel.name, limits.first_piece, limits.prefill_tokens, config.adapter_dtype, config.base_dtype
-        ),
+        profile_id=profile,
         prompts=prompts,
-        sampling=SamplingRules(GrammarCompiler(traced.tokenizer, weights.shape.vocab), weights.shape.vocab),
+        sampling=SamplingRules(GrammarCompiler(traced.tokenizer, shape.vocab), shape.vocab),
         loader=loader,
         ensembles=ensembles,
-        engine=Engine(
-            ModelRunner(weights),
-            prompts.decoder(),
-            end_tokens,
-            limits,
-            loader.quarantine,
-            metrics,
-            dict(config.tenant_weights),
-            StepCosts(loader.usage.steps, processor_microseconds(config.threads)),
-        ),
+        engine=engine,
         attributor=AttributionService(traced, blobs),
         jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file),
         quick=quick,
@@ -176,9 +174,33 @@ def build(
     )
 
 
+def torch_engine(
+    config: WorkerConfig,
+    shape: BaseShape,
+    decode: Decode,
+    end_tokens: frozenset[int],
+    loader: AdapterLoader,
+    metrics: Metrics,
+) -> tuple[str, Backend]:
+    """Our own engine and its profile id."""
+    kernel = kernel_of(config.base_dtype)
+    weights = read_base(config.base, kernel)
+    log.info("base_loaded", dtype=config.base_dtype, kernel=kernel.name, bytes=weights.nbytes)
+    limits = limits_of(config, shape.positions)
+    runner, tenants = ModelRunner(weights), dict(config.tenant_weights)
+    profile = profile_id(
+        kernel.name, limits.first_piece, limits.prefill_tokens, config.adapter_dtype, config.base_dtype
+    )
+    costs = StepCosts(loader.usage.steps, processor_microseconds(config.threads))
+    broken = loader.quarantine
+    return profile, Engine(runner, decode, end_tokens, limits, broken, metrics, tenants, costs)
+
+
 def packed_for(fingerprint: str, config: WorkerConfig) -> str:
     """What packed files are good for: this base as it is held, for DoRA gains follow it, and this pool."""
-    return f"{fingerprint} {config.base_dtype} {config.adapter_dtype}"
+    made_for = f"{fingerprint} {config.base_dtype} {config.adapter_dtype}"
+    # Nothing packed for our own engine passes vLLM's stricter ingestion by lying there already.
+    return made_for if config.engine == "torch" else f"{made_for} {config.engine}"
 
 
 def limits_of(config: WorkerConfig, positions: int) -> SchedulerLimits:

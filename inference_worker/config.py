@@ -33,6 +33,12 @@ class WorkerConfig:
     drain_seconds: float = 6.0
     parent: int | None = None
     tenant_weights: tuple[tuple[str, int], ...] = ()
+    engine: Literal["torch", "vllm"] = "torch"
+    vllm_python: Path | None = None
+    vllm_slots: int = 8
+    vllm_adapters: int = 64
+    vllm_rank: int = 16
+    vllm_flags: tuple[str, ...] = ()
 
 
 def default_threads(cores: int | None) -> int:
@@ -73,8 +79,49 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
         "--tenant-weight", dest="tenant_weights", type=tenant_weight, action="append", metavar="TENANT=N",
         default=[], help="a tenant's share of the engine, 1 unless given",
     )  # fmt: skip
+    _add_vllm(parser)
     options = vars(parser.parse_args(arguments))
-    return WorkerConfig(**{**options, "tenant_weights": tuple(options["tenant_weights"])})
+    lists = {name: tuple(options[name]) for name in ("tenant_weights", "vllm_flags")}
+    config = WorkerConfig(**{**options, **lists})
+    wrong = unsuited(config)
+    if wrong is not None:
+        parser.error(wrong)
+    return config
+
+
+def _add_vllm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=("torch", "vllm"), default=WorkerConfig.engine)
+    parser.add_argument(
+        "--vllm-python", type=Path, help="interpreter of the environment that vLLM is installed in"
+    )
+    parser.add_argument(
+        "--vllm-slots", type=int, default=WorkerConfig.vllm_slots,
+        help="adapters in one step of vLLM, the base alone counting as one",
+    )  # fmt: skip
+    parser.add_argument("--vllm-adapters", type=int, default=WorkerConfig.vllm_adapters)
+    parser.add_argument(
+        "--vllm-rank", type=int, choices=(8, 16, 32, 64, 128), default=WorkerConfig.vllm_rank,
+        help="the largest rank that vLLM makes room for",
+    )  # fmt: skip
+    parser.add_argument(
+        "--vllm-flag", dest="vllm_flags", action="append", metavar="FLAG", default=[],
+        help="handed to vLLM as it is, e.g. --vllm-flag=--tensor-parallel-size=4",
+    )  # fmt: skip
+
+
+def unsuited(config: WorkerConfig) -> str | None:
+    """Why the chosen engine cannot do what else was asked of it; None if it can."""
+    if config.engine != "vllm":
+        return None
+    if config.vllm_python is None:
+        return "--engine vllm needs --vllm-python, the interpreter that has vLLM"
+    if config.base_dtype not in ("float32", "bfloat16") or config.adapter_dtype != "float32":
+        return "--engine vllm takes --base-dtype float32 or bfloat16, and --adapter-dtype float32"
+    if config.tenant_weights:
+        return "--tenant-weight has no meaning with --engine vllm, which serves in the order of arrival"
+    if not 2 <= config.vllm_slots <= config.vllm_adapters:
+        return "--vllm-slots is 2 at least, for the base alone takes one, and --vllm-adapters at most"
+    return None
 
 
 def tenant_weight(text: str) -> tuple[str, int]:

@@ -53,6 +53,16 @@ class NodeUnreachable(WorkerError):
         self.path, self.reason = path, reason
 
 
+class BackendUnavailable(WorkerError):
+    """The process that computes for this worker is starting, stopped or gone; worth a retry."""
+
+    code = "backend_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the engine's own process does not answer: {reason}")
+        self.reason = reason
+
+
 class BlobMissing(WorkerError):
     """The node does not hold the content asked for."""
 

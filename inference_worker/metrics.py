@@ -23,6 +23,7 @@ HELP = {
     "adapter_evictions_total": "Adapters removed from a tier to make room, or by hand.",
     "adapter_files_dropped_total": "Packed files removed or not written, by reason.",
     "preemptions_total": "Sequences that gave their pages back and were run again.",
+    "backend_restarts_total": "Times that the engine's own process ended and was started again.",
     "prefix_lookups_total": "Prompts looked up among the kept ones, by outcome.",
     "prefix_positions_total": "Prompt tokens not run because their keys and values were kept.",
     "prefix_evictions_total": "Kept pieces given up for room.",

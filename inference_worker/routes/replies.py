@@ -31,6 +31,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.JobConflict, 409),
     (AdapterHeld, 409),
     (errors.NodeUnreachable, 503),
+    (errors.BackendUnavailable, 503),
     (EngineBusy, 503),
     (ResidencyFull, 503),
     (AdapterSlow, 503),
@@ -46,17 +47,18 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.WorkerError, 500),
 )
 # Whole seconds after which asking again may help: at once where something only has to end or to arrive, else
-# when a failed load is no longer remembered, or a stopped worker may stand again.
+# when a failed load is no longer remembered, or what was stopped may stand again.
 _RETRY_SECONDS: tuple[tuple[type[Exception], int], ...] = (
     (EngineBusy, 1),
     (ResidencyFull, 1),
     (AdapterSlow, 1),
     (errors.NodeUnreachable, 5),
     (FetchAborted, 5),
+    (errors.BackendUnavailable, 30),
 )
-_STOPPING = "worker_stopping"
-_STOPPING_SECONDS = 5
-_FAILED_STATUSES = {BrokeWhileServing.code: 422, ConstraintBroken.code: 422, _STOPPING: 503}
+_STOPPING, _GONE = "worker_stopping", errors.BackendUnavailable.code
+_FAILED_SECONDS = {_STOPPING: 5, _GONE: 30}
+_FAILED_STATUSES = {BrokeWhileServing.code: 422, ConstraintBroken.code: 422, _STOPPING: 503, _GONE: 503}
 
 
 def refusal_of(error: errors.WorkerError | ProtocolError) -> web.Response:
@@ -68,7 +70,7 @@ def refusal_of(error: errors.WorkerError | ProtocolError) -> web.Response:
 
 def refusal_of_failure(failed: Failed) -> web.Response:
     """The answer where generation failed before its first token."""
-    seconds = _STOPPING_SECONDS if failed.code == _STOPPING else None
+    seconds = _FAILED_SECONDS.get(failed.code)
     return refusal(_FAILED_STATUSES.get(failed.code, 500), failed.code, failed.message, seconds)
 
 

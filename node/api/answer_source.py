@@ -28,6 +28,7 @@ from protocol.eip712 import Domain
 from protocol.errors import ProtocolError
 from protocol.manifest import Manifest, decode_row
 from protocol.pricing import price
+from protocol.profile import told
 from protocol.receipt import Receipt, output_root, prompt_digest
 from protocol.rewards import receipt_lines, split_price
 from protocol.sampling import sampling_digest
@@ -190,7 +191,7 @@ def _check_answer(receipt: Receipt, job: StoredJob) -> tuple[Check, ...]:
         Check(
             "tokens",
             counts == (receipt.prompt_tokens, receipt.output_tokens),
-            f"{counts[0]} in, {counts[1]} out",
+            f"{counts[0]} in, {counts[1]} out; {told(receipt.profile_id)}",
         ),
         Check("price", cost == receipt.price, f"{cost} wei by the registered rates, {receipt.price} charged"),
     )

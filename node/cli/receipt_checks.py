@@ -11,6 +11,7 @@ from protocol.eip712 import receipts_domain
 from protocol.epoch_json import lists_from_json
 from protocol.hashing import from_hex
 from protocol.parameters import Split
+from protocol.profile import told
 from protocol.receipt import Receipt, receipt_from_json
 from protocol.rewards import split_price
 from protocol.types import parse_address
@@ -32,6 +33,7 @@ def check_receipt(request_id: bytes, body: Any, attribution: Any, chain: Chain) 
     total = sum(earners)
     return [
         ("request", receipt.request_id == request_id, f"the receipt is for 0x{receipt.request_id.hex()}"),
+        ("tokens", True, told(receipt.profile_id)),
         _signer(receipt, signature, chain),
         ("attribution root", root == receipt.attribution_root, f"recomputed 0x{root.hex()}"),
         ("attribution method", method == receipt.method_id, f"the report's is 0x{method.hex()}"),

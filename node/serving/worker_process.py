@@ -20,7 +20,7 @@ log = get_logger("worker_process")
 STOP_SECONDS = 10.0
 # What a child inherits: enough for Python and torch, none of the node's own variables.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
-INHERITED_PREFIXES = ("OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH", "PYTORCH_")
+INHERITED_PREFIXES = ("OMP_", "MKL_", "CUDA_", "NVIDIA_", "TORCH", "PYTORCH_", "NCCL_", "VLLM_")
 
 
 @dataclass(frozen=True)

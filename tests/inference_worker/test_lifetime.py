@@ -53,3 +53,24 @@ def eventually_gone(pid: int) -> bool:
 def test_a_child_of_somebody_else_does_not_start() -> None:
     with pytest.raises(SystemExit, match="is gone"):
         die_with(os.getpid())
+
+
+GROUP = (
+    "import subprocess, sys, time\n"
+    "left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    "print(left.pid, flush=True)\n"
+)
+
+
+@pytest.mark.parametrize("ending", ["its own", "the parent's"])
+def test_a_guarded_program_leaves_no_process_behind(ending: str) -> None:
+    """SPEC 4.199: whether it ends by itself, leaving one, or who started it does."""
+    body = GROUP + ("sys.exit(3)" if ending == "its own" else "time.sleep(600)")
+    command = [sys.executable, "-m", "inference_worker.lifetime", sys.executable, "-c", body]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guard:
+        assert guard.stdin is not None and guard.stdout is not None
+        left = int(guard.stdout.readline())
+        if ending == "the parent's":
+            guard.stdin.close()
+        assert guard.wait(60) == (3 if ending == "its own" else 128 + 9)
+    assert eventually_gone(left)

@@ -16,6 +16,7 @@ from protocol.attribution import AttributionReport, Entry, Lane, attribution_roo
 from protocol.epoch_json import lists_to_json
 from protocol.hashing import to_hex
 from protocol.parameters import Split
+from protocol.profile import unrepeatable
 from protocol.receipt import receipt_to_json
 from protocol.rewards import split_price
 from tests.contracts.world import World
@@ -133,6 +134,19 @@ def test_another_requests_receipt_and_a_strangers_signature_are_caught(
     changed = deepcopy(body)
     changed["receipt"]["outputTokens"] += 1
     assert failed((answer[0], changed, attribution), chain) == ["signer"]
+
+
+def test_a_receipt_says_whether_its_tokens_can_be_computed_again(answer: Answer, chain: Chain) -> None:
+    """SPEC 4.199"""
+    request_id, body, attribution = deepcopy(answer)
+
+    def told() -> str:
+        checks = check_receipt(request_id, body, attribution, chain)
+        return next(detail for name, _, detail in checks if name == "tokens")
+
+    assert "computes the same tokens again" in told()
+    body["receipt"]["profileId"] = to_hex(unrepeatable(word("vllm")))
+    assert "the node's word" in told()
 
 
 def test_a_revoked_signers_receipts_stay_valid(answer: Answer, chain: Chain, world: World) -> None:

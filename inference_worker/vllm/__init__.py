@@ -1,0 +1,1 @@
+"""vLLM as the engine: a server of its own process behind our checks, prompts, stop strings and events."""
