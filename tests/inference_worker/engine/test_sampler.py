@@ -108,7 +108,16 @@ def test_frequencies_follow_the_probabilities():
 
 
 def test_rows_that_are_not_finite_are_found():
-    """SPEC 4.17"""
-    rows = torch.zeros(4, 5)
+    """SPEC 4.17: also where both infinities meet in a row, and where finite numbers have an infinite sum."""
+    rows = torch.zeros(6, 5)
     rows[1, 2], rows[2, 0], rows[3, 4] = float("nan"), float("inf"), float("-inf")
-    assert finite_rows(rows) == [True, False, False, False]
+    rows[4, 0], rows[4, 1] = float("inf"), float("-inf")
+    rows[5] = torch.finfo(torch.float32).max
+    assert finite_rows(rows) == [True, False, False, False, False, True]
+
+
+def test_of_equal_logits_the_first_token_is_taken():
+    """SPEC 4.20"""
+    logits = torch.zeros(300)
+    logits[[40, 7, 290]] = 2.5
+    assert sample(logits, params(temperature=0.0), 0) == 7
