@@ -14,7 +14,9 @@ import torch.nn.functional as F
 
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.shape import BaseShape
+from inference_worker.engine.decode_attention import DecodeAttention
 from inference_worker.engine.kv_cache import KvCache
+from inference_worker.engine.kv_lanes import LanePool
 from inference_worker.engine.linear import Linear
 from inference_worker.engine.lora_batch import LoraBatcher, adapt_sequence
 from inference_worker.engine.weights import BaseWeights
@@ -22,7 +24,7 @@ from inference_worker.engine.weights import BaseWeights
 QKV, OUTPUT, GATE_UP, DOWN = range(4)
 
 _Adapt = Callable[[int, int, torch.Tensor, torch.Tensor], None]
-_Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+_Attend = Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class ModelRunner:
 
     def __init__(self, weights: BaseWeights) -> None:
         self._weights, self.shape = weights, weights.shape
-        self._batcher = LoraBatcher(weights.shape)
+        self._batcher, self._lanes = LoraBatcher(weights.shape), LanePool(weights.shape)
         self._cos, self._sin = _rotary_tables(weights.shape)
 
     def new_cache(self, capacity: int) -> KvCache:
         """An empty cache for a sequence of at most `capacity` positions."""
-        return KvCache(self.shape, capacity)
+        return KvCache(self._lanes, capacity)
 
     def idle(self) -> None:
         """Release what only a running batch needs."""
@@ -59,10 +61,11 @@ class ModelRunner:
         The tokens before the index `adapted_from` of the piece are the base's.
         """
         positions = torch.arange(cache.length, cache.length + len(tokens))
+        cache.make_room(len(tokens))
 
-        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            keys, values = cache.write(layer, k, v)
-            return self._attend_piece(q, keys, values)
+        def attend(layer: int, queries: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
+            keys, values = cache.write(layer, both)
+            return self._attend_piece(queries, keys, values)
 
         adapt = _from(adapted_from, adapt_sequence(adapter, self.shape)) if adapter else None
         hidden = self._layers(torch.tensor(list(tokens)), positions, attend, adapt)
@@ -74,15 +77,8 @@ class ModelRunner:
         """One token further for each row; returns (rows, vocab) logits in the caller's order."""
         plan = self._batcher.plan([row.adapter for row in rows])
         ordered = [rows[i] for i in plan.order]
+        attend = DecodeAttention([row.cache for row in ordered])
         positions = torch.tensor([row.cache.length for row in ordered])
-
-        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            mixed = torch.empty_like(q)
-            for i, row in enumerate(ordered):
-                keys, values = row.cache.write(layer, k[i : i + 1], v[i : i + 1])
-                mixed[i] = self._attend_one(q[i], keys, values)
-            return mixed
-
         adapt = plan.add if plan.runs else None
         hidden = self._layers(torch.tensor([row.token for row in ordered]), positions, attend, adapt)
         for row in ordered:
@@ -95,25 +91,18 @@ class ModelRunner:
     ) -> torch.Tensor:
         shape, hidden = self.shape, self._weights.embedding[tokens]
         cos, sin = self._cos[positions].unsqueeze(1), self._sin[positions].unsqueeze(1)
-        kv_from = shape.heads + shape.kv_heads
         for index, layer in enumerate(self._weights.layers):
             product = _adapted(layer.products, index, adapt)
-            fused = product(QKV, self._norm(hidden, layer.attention_norm)).view(
-                len(positions), -1, shape.head_dim
-            )
-            turned = _rotate(fused[:, :kv_from], cos, sin)
-            mixed = attend(index, turned[:, : shape.heads], turned[:, shape.heads :], fused[:, kv_from:])
+            fused = product(QKV, self._norm(hidden, layer.attention_norm))
+            heads = fused.view(len(positions), -1, shape.head_dim)
+            _rotate(heads[:, : shape.heads + shape.kv_heads], cos, sin)
+            both = heads[:, shape.heads :].view(-1, 2, shape.kv_heads, shape.head_dim)
+            mixed = attend(index, heads[:, : shape.heads], both)
             hidden = hidden + product(OUTPUT, mixed.flatten(1))
-            both = product(GATE_UP, self._norm(hidden, layer.mlp_norm))
-            gate, up = both[:, : shape.intermediate], both[:, shape.intermediate :]
+            gate_up = product(GATE_UP, self._norm(hidden, layer.mlp_norm))
+            gate, up = gate_up[:, : shape.intermediate], gate_up[:, shape.intermediate :]
             hidden = hidden + product(DOWN, F.silu(gate).mul_(up))
         return hidden
-
-    def _attend_one(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        # The heads that share keys stand as rows of one query: no repetition of keys, no mask.
-        grouped = query.view(1, self.shape.kv_heads, -1, self.shape.head_dim)
-        mixed = F.scaled_dot_product_attention(grouped, keys.unsqueeze(0), values.unsqueeze(0))
-        return mixed.reshape(self.shape.heads, self.shape.head_dim)
 
     def _attend_piece(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         count, total = queries.shape[0], keys.shape[1]
@@ -167,6 +156,8 @@ def _rotary_tables(shape: BaseShape) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat([cos, cos], dim=1), torch.cat([-sin, sin], dim=1)
 
 
-def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> None:
+    """Turn (rows, heads, head_dim) in place."""
     first, second = heads.chunk(2, dim=-1)
-    return torch.addcmul(heads * cos, torch.cat([second, first], dim=-1), sin)
+    partners = torch.cat([second, first], dim=-1)
+    heads.mul_(cos).addcmul_(partners, sin)

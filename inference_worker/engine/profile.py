@@ -9,6 +9,7 @@ import torch
 
 from inference_worker.adapters.quantised import PoolDtype
 from inference_worker.engine.base_dtype import BaseDtype
+from inference_worker.engine.kv_lanes import LANE_POSITIONS
 from protocol.canonical import canonical_json
 
 
@@ -31,7 +32,7 @@ def profile_id(
         "lora": "row-bmm",
         "adapter_dtype": adapter_dtype,
         "dora": "output-gain",
-        "attention": "sdpa-per-sequence",
+        "attention": f"sdpa-lanes-{LANE_POSITIONS}",
         "first_piece": first_piece,
         "prefill_tokens": prefill_tokens,
         "sampler": "counter-1",

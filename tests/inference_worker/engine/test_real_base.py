@@ -131,6 +131,20 @@ def test_alora_invoked_by_the_turn_that_the_template_opens_equals_peft(real, tmp
     assert (expected - base).abs().max() > 0.05
 
 
+def test_rows_of_any_length_equal_each_alone_at_real_width(real):
+    """SPEC 4.180: with lanes of every length and beyond; the decode steps pass from one to the next."""
+    runner, prompts = real
+    text = prompts.encode(None, "One, two, three: " + ", ".join(map(str, range(120))))
+    adapter = real_adapter("attention", 2, 16, ("q_proj", "v_proj"))
+    batch = [(text[:length], adapter if length % 2 else None) for length in (31, 20, 127, 62, 255, 20, 270)]
+    mixed = greedy(runner, batch, 3)
+    for (prompt, own), together in zip(batch, mixed, strict=True):
+        (alone,) = greedy(runner, [(prompt, own)], 3)
+        assert together.argmax(-1).tolist() == alone.argmax(-1).tolist()
+        if packing_works():
+            assert torch.equal(together, alone)
+
+
 def test_int8_moves_logits_by_little_of_what_the_adapter_moves_them(real):
     """SPEC 4.91: measured 1.7 % at rank 8, and never another most likely token."""
     runner, prompts = real
