@@ -21,6 +21,8 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
+    # As a worker of ours sets it; any engine over torch has the same use of it.
+    "THP_MEM_ALLOC_ENABLE": "1",
     "PYTHONPATH": str(ROOT),
 }
 _TAIL_CHARS = 400
