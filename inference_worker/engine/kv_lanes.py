@@ -37,11 +37,13 @@ class LaneSlab:
 
     def __init__(self, shape: BaseShape, positions: int) -> None:
         self.positions = positions
-        size = _room_size(shape, positions)
-        self._stride = -(-size.numel() * _FLOAT_BYTES // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._memory = _map(SLAB_LANES * self._stride)
-        flat = _floats(self._memory).view(SLAB_LANES, -1)
-        self.lanes = flat[:, : size.numel()].view(SLAB_LANES, *size)
+        layers, *size = _room_size(shape, positions)
+        floats = torch.Size(size).numel()
+        self._stride = -(-floats * _FLOAT_BYTES // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._memory = _map(layers * SLAB_LANES * self._stride)
+        # By layer, for a call reads one layer of all lanes.
+        flat = _floats(self._memory).view(layers, SLAB_LANES, -1)
+        self.lanes = flat[:, :, :floats].view(layers, SLAB_LANES, *size).transpose(0, 1)
         self._free = list(range(SLAB_LANES))
 
     @property
@@ -56,7 +58,8 @@ class LaneSlab:
     def release(self, lane: int) -> None:
         """Give a lane and its memory back."""
         if sys.platform == "linux":
-            self._memory.madvise(mmap.MADV_DONTNEED, lane * self._stride, self._stride)
+            for place in range(lane, self.lanes.shape[1] * SLAB_LANES, SLAB_LANES):
+                self._memory.madvise(mmap.MADV_DONTNEED, place * self._stride, self._stride)
         else:
             self.lanes[lane].zero_()
         heapq.heappush(self._free, lane)
