@@ -1,7 +1,7 @@
 """The forward pass of a plain Llama, fp32: prefill of one sequence, or one decode step of many.
 
-Attention reads a sequence's own keys and values in a way that its own length decides; everything else is row by
-row. So a row's bits do not depend on which other rows share its step (with the packed kernel of `linear`).
+Attention reads a sequence's own keys and values in a way that its own length decides; everything else is row
+by row. So a row's bits do not depend on which other rows share its step (with the packed kernel of `linear`).
 """
 
 from __future__ import annotations
