@@ -13,7 +13,7 @@ import torch
 
 from inference_worker.engine.constraint import Constraint
 from inference_worker.engine.penalties import PenaltyState, reshapes
-from inference_worker.engine.sampler import sample
+from inference_worker.engine.sampler import is_greedy, sample
 from inference_worker.engine.scores import score
 from inference_worker.engine.sequence import SamplingParams, Scores
 
@@ -33,9 +33,16 @@ class Chooser:
         self._sampling = params.sampling
         self._penalties = PenaltyState(params.sampling, prompt_ids) if reshapes(params.sampling) else None
         self._constraint = Constraint(params.grammar, params.max_tokens) if params.grammar else None
+        asked = params.sampling
+        changed = reshapes(asked) or params.grammar is not None or asked.logprobs is not None
+        self._takes_likeliest = is_greedy(asked) and not changed
 
-    def choose(self, logits: torch.Tensor, index: int) -> Choice:
-        """The token for output position `index` from finite logits (vocab,); raises ConstraintBroken."""
+    def choose(self, logits: torch.Tensor, index: int, likeliest: int | None = None) -> Choice:
+        """The token for output position `index` from finite logits (vocab,), of which the likeliest may be
+        known; raises ConstraintBroken."""
+        if likeliest is not None and self._takes_likeliest:
+            return Choice(likeliest, None)
+        logits = logits.cpu()
         shaped = logits if self._penalties is None else self._penalties.apply(logits)
         if self._constraint is None:
             token = sample(shaped, self._sampling, index)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import structlog
 import torch
@@ -22,12 +23,11 @@ from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
 from inference_worker.engine.activation import Activation, activation_of
 from inference_worker.engine.chooser import Chooser
 from inference_worker.engine.constraint import ConstraintBroken
-from inference_worker.engine.kv_cache import KvCache, KvPiece
-from inference_worker.engine.model_runner import DecodeRow, ModelRunner
 from inference_worker.engine.pages import PAGE_POSITIONS
 from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.prefix_cache import PrefixCache, PromptPieces, name_pieces
-from inference_worker.engine.sampler import finite_rows
+from inference_worker.engine.runner import DecodeRow, Runner, SequenceCache
+from inference_worker.engine.sampler import finite_rows, likeliest_rows
 from inference_worker.engine.scheduler import EngineBusy, PrefillPiece, Scheduler, SchedulerLimits
 from inference_worker.engine.sequence import (
     Admission,
@@ -72,7 +72,7 @@ class _Live:
     stream: TextStream
     pieces: PromptPieces
     chooser: Chooser
-    cache: KvCache | None = None
+    cache: SequenceCache | None = None
     output: list[int] = field(default_factory=list)
 
     @property
@@ -80,6 +80,12 @@ class _Live:
         """Index of the output token that the next logits choose."""
         assert self.cache is not None
         return self.cache.length - len(self.job.prompt_ids)
+
+    def release(self) -> None:
+        """Give back its keys and values."""
+        if self.cache is not None:
+            self.cache.release()
+            self.cache = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class Engine:
 
     def __init__(
         self,
-        runner: ModelRunner,
+        runner: Runner[Any],
         decode: Decode,
         end_tokens: frozenset[int],
         limits: SchedulerLimits,
@@ -110,12 +116,13 @@ class Engine:
     ) -> None:
         self._runner, self._decode, self._end_tokens = runner, decode, end_tokens
         self._on_broken, self._metrics, self._costs = on_broken, metrics, costs or not_booked()
-        self._prefixes: PrefixCache[KvPiece] = PrefixCache(limits.total_pages, metrics)
+        self._prefixes: PrefixCache[Any] = PrefixCache(limits.total_pages, metrics)
         self._scheduler = Scheduler(limits, self._prefixes.pool, tenant_weights or {})
         self._live: dict[int, _Live] = {}
         self._wake = threading.Condition()
         self._cancelled: deque[int] = deque()
         self._submitted: deque[tuple[int, GenerationJob]] = deque()
+        self._arriving: deque[tuple[int, GenerationJob]] = deque()
         self._next, self._closing, self._abort = 0, False, False
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
 
@@ -128,9 +135,9 @@ class Engine:
         with self._wake:
             if self._closing:
                 raise EngineBusy(len(self._live))
-            if self._scheduler.waiting_count + len(self._submitted) >= self._scheduler.limits.waiting:
-                raise EngineBusy(self._scheduler.waiting_count + len(self._submitted))
-            self._scheduler.check(_admission(self._next, job))
+            if self._waiting() >= self._scheduler.limits.waiting:
+                raise EngineBusy(self._waiting())
+            self._scheduler.check(self._admission(self._next, job))
             sequence, self._next = self._next, self._next + 1
             self._submitted.append((sequence, job))
             self._wake.notify()
@@ -159,7 +166,7 @@ class Engine:
         """A snapshot for health and metrics."""
         with self._wake:
             s = self._scheduler
-            waiting = s.waiting_count + len(self._submitted)
+            waiting = self._waiting()
             kept = self._prefixes.pool.kept * PAGE_POSITIONS
             return EngineLoad(s.running_count, waiting, s.held_positions, kept, self._closing)
 
@@ -188,7 +195,7 @@ class Engine:
             with self._wake:
                 plan = self._scheduler.plan()
             for sequence in plan.preempted:
-                self._live[sequence].cache = None
+                self._live[sequence].release()
                 self._metrics.count("preemptions_total")
             for piece in plan.prefill:
                 self._guard([piece.sequence], partial(self._prefill, piece))
@@ -242,14 +249,28 @@ class Engine:
                 stream = TextStream(self._decode, job.params.sampling.stop)
                 chooser = Chooser(job.params, job.prompt_ids)
                 self._live[sequence] = _Live(job, stream, self._pieces_of(job), chooser)
-                self._scheduler.submit(_admission(sequence, job))
+                self._arriving.append((sequence, job))
                 self._costs.begin(sequence, job.adapter.cid if job.adapter else None)
             cancelled = [s for s in self._cancelled if s in self._live]
             self._cancelled.clear()
             running = not self._abort and not (self._closing and not self._live)
         for sequence in cancelled:
             self._end(sequence, None)
+        self._line_up()
         return running
+
+    def _line_up(self) -> None:
+        """Let those wait for their turn whose adapter is near; all, while nobody runs."""
+        near, far = list[tuple[int, GenerationJob]](), deque[tuple[int, GenerationJob]]()
+        for sequence, job in self._arriving:
+            if sequence in self._live:
+                adapter = job.activation.adapter
+                waits = adapter is not None and not self._runner.prefetch(adapter)
+                (far if waits and self._scheduler.running_count else near).append((sequence, job))
+        with self._wake:
+            self._arriving = far
+            for sequence, job in near:
+                self._scheduler.submit(self._admission(sequence, job))
 
     def _prefill(self, piece: PrefillPiece) -> None:
         live = self._live.get(piece.sequence)
@@ -266,19 +287,22 @@ class Engine:
             kept = live.cache.copy_out(piece.start, piece.stop)
             self._prefixes.keep(live.pieces, piece.start, piece.stop, kept)
         if piece.last:
-            self._take_token(piece.sequence, logits, finite_rows(logits.unsqueeze(0))[0])
+            self._take_token(piece.sequence, logits, finite_rows(logits.unsqueeze(0))[0], None)
 
     def _decode_step(self, sequences: Sequence[int]) -> None:
         logits = self._runner.decode([self._row(self._live[s]) for s in sequences])
         self._metrics.count("steps_total")
-        for sequence, row, finite in zip(sequences, logits, finite_rows(logits), strict=True):
-            self._take_token(sequence, row, finite)
+        likeliest = likeliest_rows(logits)
+        for sequence, row, finite, first in zip(
+            sequences, logits, finite_rows(logits), likeliest, strict=True
+        ):
+            self._take_token(sequence, row, finite, first)
 
-    def _row(self, live: _Live) -> DecodeRow:
+    def _row(self, live: _Live) -> DecodeRow[Any]:
         assert live.cache is not None
         return DecodeRow(live.output[live.place], live.cache, live.job.activation.adapter)
 
-    def _take_token(self, sequence: int, logits: torch.Tensor, finite: bool) -> None:
+    def _take_token(self, sequence: int, logits: torch.Tensor, finite: bool, likeliest: int | None) -> None:
         live = self._live[sequence]
         if not finite:
             self._fail_broken(sequence, live.job.activation.adapter)
@@ -287,7 +311,7 @@ class Engine:
         if index < len(live.output):
             return
         try:
-            choice = live.chooser.choose(logits, index)
+            choice = live.chooser.choose(logits, index, likeliest)
         except ConstraintBroken as broken:
             self._end(sequence, Failed(broken.code, str(broken)))
             return
@@ -305,6 +329,17 @@ class Engine:
         if reason is not None:
             self._end(sequence, Finished(tuple(live.output), live.stream.text, reason))
 
+    def _waiting(self) -> int:
+        return self._scheduler.waiting_count + len(self._submitted) + len(self._arriving)
+
+    def _admission(self, sequence: int, job: GenerationJob) -> Admission:
+        prompt, adapter = len(job.prompt_ids), job.activation.adapter
+        reserved = prompt + job.params.max_tokens
+        if adapter is None:
+            return Admission(sequence, job.tenant, prompt, reserved)
+        nbytes = self._runner.lane_bytes(adapter)
+        return Admission(sequence, job.tenant, prompt, reserved, adapter.cid, nbytes)
+
     def _finish_reason(self, token: int, produced: int, params: SamplingParams) -> FinishReason | None:
         if token in self._end_tokens:
             return "stop"
@@ -320,6 +355,7 @@ class Engine:
 
     def _end(self, sequence: int, event: Event | None) -> None:
         live = self._live.pop(sequence)
+        live.release()
         with self._wake:
             self._scheduler.remove(sequence)
         if event is not None:
@@ -333,11 +369,3 @@ def _outcome(event: Event | None) -> str:
     if isinstance(event, Finished):
         return event.finish_reason
     return event.code if isinstance(event, Failed) else "cancelled"
-
-
-def _admission(sequence: int, job: GenerationJob) -> Admission:
-    prompt, adapter = len(job.prompt_ids), job.activation.adapter
-    reserved = prompt + job.params.max_tokens
-    if adapter is None:
-        return Admission(sequence, job.tenant, prompt, reserved)
-    return Admission(sequence, job.tenant, prompt, reserved, adapter.cid, adapter.lane_bytes)

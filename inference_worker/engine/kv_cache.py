@@ -59,6 +59,9 @@ class KvCache:
         """Count positions that every layer has written."""
         self.length += positions
 
+    def release(self) -> None:
+        """Its place goes with the object; nothing else is held."""
+
     def copy_out(self, start: int, stop: int) -> KvPiece:
         """A copy of filled positions start..stop."""
         assert stop <= self.length, (stop, self.length)

@@ -7,7 +7,6 @@ by row. So a row's bits do not depend on which other rows share its step (with t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,21 +18,13 @@ from inference_worker.engine.kv_cache import KvCache
 from inference_worker.engine.kv_lanes import LanePool
 from inference_worker.engine.linear import Linear
 from inference_worker.engine.lora_batch import LoraBatcher, adapt_sequence
+from inference_worker.engine.runner import DecodeRow
 from inference_worker.engine.weights import BaseWeights
 
 QKV, OUTPUT, GATE_UP, DOWN = range(4)
 
 _Adapt = Callable[[int, int, torch.Tensor, torch.Tensor], None]
 _Attend = Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class DecodeRow:
-    """One sequence's part of a decode step: its last token, whose position is the length of its cache."""
-
-    token: int
-    cache: KvCache
-    adapter: PackedAdapter | None
 
 
 class ModelRunner:
@@ -47,6 +38,14 @@ class ModelRunner:
     def new_cache(self, capacity: int) -> KvCache:
         """An empty cache for a sequence of at most `capacity` positions."""
         return KvCache(self._lanes, capacity)
+
+    def lane_bytes(self, adapter: PackedAdapter) -> int:
+        """What the adapter's fp32 numbers take beside a row."""
+        return adapter.lane_bytes
+
+    def prefetch(self, adapter: PackedAdapter) -> bool:
+        """An adapter in memory is near enough."""
+        return True
 
     def idle(self) -> None:
         """Release what only a running batch needs."""
@@ -73,7 +72,7 @@ class ModelRunner:
         return self._logits(hidden[-1:])[0]
 
     @torch.inference_mode()
-    def decode(self, rows: Sequence[DecodeRow]) -> torch.Tensor:
+    def decode(self, rows: Sequence[DecodeRow[KvCache]]) -> torch.Tensor:
         """One token further for each row; returns (rows, vocab) logits in the caller's order."""
         plan = self._batcher.plan([row.adapter for row in rows])
         ordered = [rows[i] for i in plan.order]

@@ -30,10 +30,15 @@ def sample(logits: torch.Tensor, sampling: Sampling, index: int) -> int:
     """The token for output position `index` from logits (vocab,), finite or -inf where a token is
     forbidden.
     """
-    if sampling.temperature < _COLDEST:
+    if is_greedy(sampling):
         # numpy's is eight times as fast as torch's on a CPU; of equals both take the first.
         return int(logits.cpu().numpy().argmax())
     return _nucleus(logits, sampling, uniform(sampling.seed, index))
+
+
+def is_greedy(sampling: Sampling) -> bool:
+    """Whether the likeliest token is always taken."""
+    return sampling.temperature < _COLDEST
 
 
 def _nucleus(logits: torch.Tensor, sampling: Sampling, draw: float, head: int = _HEAD) -> int:
@@ -88,3 +93,12 @@ def finite_rows(logits: torch.Tensor) -> list[bool]:
     # A sum is finite only if all its terms are; one that is not may have overflowed, so its terms decide.
     sums = torch.isfinite(logits.sum(dim=1)).tolist()
     return [bool(s) or bool(torch.isfinite(row).all()) for s, row in zip(sums, logits, strict=True)]
+
+
+def likeliest_rows(logits: torch.Tensor) -> list[int] | list[None]:
+    """The likeliest token of each of (rows, vocab), asked of a device at once; on a CPU each row is asked
+    when it is needed."""
+    if logits.device.type == "cpu":
+        return [None] * len(logits)
+    tokens: list[int] = logits.argmax(dim=1).tolist()
+    return tokens

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 
 from inference_worker.base.load import load_tokenizer
 from inference_worker.engine.base_dtype import BaseDtype, kernel_of
-from inference_worker.engine.model_runner import DecodeRow, ModelRunner
+from inference_worker.engine.model_runner import ModelRunner
+from inference_worker.engine.runner import DecodeRow
 from inference_worker.engine.weights import read_base
 
 TEXT_FILE = Path(__file__).with_name("public_text.txt")
