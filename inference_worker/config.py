@@ -24,7 +24,7 @@ class WorkerConfig:
     threads: int = 1
     base_dtype: Literal["float32", "bfloat16", "int8", "int4"] = "float32"
     adapter_bytes: int = 1024 * MIB
-    adapter_dtype: Literal["float32", "int8"] = "float32"
+    adapter_dtype: Literal["float32", "bfloat16", "int8"] = "float32"
     adapter_disk_bytes: int = 8192 * MIB
     fetch_bytes: int = 512 * MIB
     running: int = 32
@@ -62,7 +62,9 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
         help="how the base is held; only float32 is verifiable on another machine",
     )
     parser.add_argument("--adapter-bytes", type=int, default=WorkerConfig.adapter_bytes)
-    parser.add_argument("--adapter-dtype", choices=("float32", "int8"), default=WorkerConfig.adapter_dtype)
+    parser.add_argument(
+        "--adapter-dtype", choices=("float32", "bfloat16", "int8"), default=WorkerConfig.adapter_dtype
+    )
     parser.add_argument("--adapter-disk-bytes", type=int, default=WorkerConfig.adapter_disk_bytes)
     parser.add_argument(
         "--fetch-bytes",

@@ -47,9 +47,9 @@ class Layout:
 @dataclass(frozen=True)
 class PackedAdapter:
     """An adapter ready to serve, read-only by convention. `blob` is one-dimensional: fp32 and all of it, or
-    int8 and the matrices alone, with the fp32 scales of their rows, (layers, rows of a layer), and the gains,
-    if any, beside it. `invocation` are an aLoRA adapter's tokens, else empty: where they are in a prompt is
-    the sequence's matter, so they are no part of the layout."""
+    bf16 or int8 and the matrices alone; beside it then the gains, if any, and with int8 the fp32 scales of
+    their rows, (layers, rows of a layer). `invocation` are an aLoRA adapter's tokens, else empty: where they
+    are in a prompt is the sequence's matter, so they are no part of the layout."""
 
     cid: str
     layout: Layout

@@ -1,8 +1,8 @@
-"""An adapter in a quarter of the memory: each row of each matrix as int8 with one fp32 scale.
+"""An adapter in less memory: its matrices in bf16, or each row of each matrix as int8 with one fp32 scale.
 
-Symmetric and rounded to nearest, so zero stays zero. Widening is one product per number: its bits depend on
-nothing else, so an adapter is the same wherever and whenever it is widened. Gains are not rounded, for they
-multiply the base's own product.
+Rounded to nearest, int8 symmetrically, so zero stays zero. Widening is at most one product per number: its
+bits depend on nothing else, so an adapter is the same wherever and whenever it is widened. Gains are not
+rounded, for they multiply the base's own product.
 """
 
 from __future__ import annotations
@@ -16,13 +16,22 @@ import torch
 from inference_worker.adapters.packing import Layout, PackedAdapter, gains_start, matrices_by_group, slices_of
 from inference_worker.adapters.shape import GROUPS, BaseShape
 
-PoolDtype = Literal["float32", "int8"]
+PoolDtype = Literal["float32", "bfloat16", "int8"]
 _LARGEST = 127
 
 
 def for_pool(packed: PackedAdapter, shape: BaseShape, dtype: PoolDtype) -> PackedAdapter:
     """An fp32 adapter as a pool of this dtype holds it."""
-    return quantise(packed, shape) if dtype == "int8" else packed
+    if dtype == "float32":
+        return packed
+    return quantise(packed, shape) if dtype == "int8" else halve(packed, shape)
+
+
+def halve(packed: PackedAdapter, shape: BaseShape) -> PackedAdapter:
+    """The bf16 form of an fp32 adapter."""
+    start = gains_start(packed.layout, shape)
+    gains = packed.blob[start:].clone() if packed.layout.dora else None
+    return replace(packed, blob=packed.blob[:start].bfloat16(), gains=gains)
 
 
 def quantise(packed: PackedAdapter, shape: BaseShape) -> PackedAdapter:
@@ -42,8 +51,8 @@ def quantise(packed: PackedAdapter, shape: BaseShape) -> PackedAdapter:
 
 
 def floats_of(packed: PackedAdapter, shape: BaseShape) -> torch.Tensor:
-    """The fp32 blob; a new one where the adapter is int8."""
-    if packed.scales is None:
+    """The fp32 blob; a new one where the adapter is held in less."""
+    if packed.blob.dtype == torch.float32:
         return packed.blob
     floats = torch.empty(slices_of(packed.layout, shape)[1])
     write_floats(packed, shape, floats)
@@ -54,10 +63,9 @@ def write_floats(packed: PackedAdapter, shape: BaseShape, out: torch.Tensor) -> 
     """Write the fp32 blob into `out`, (floats,)."""
     count = packed.blob.numel()
     out[:count].copy_(packed.blob)
-    if packed.scales is None:
-        return
-    for rows, scale in _by_rows(out[:count], packed.scales, packed.layout, shape):
-        rows.mul_(scale)
+    if packed.scales is not None:
+        for rows, scale in _by_rows(out[:count], packed.scales, packed.layout, shape):
+            rows.mul_(scale)
     if packed.gains is not None:
         out[count:].copy_(packed.gains)
 

@@ -99,3 +99,23 @@ def test_the_pool_decides_the_form():
     assert for_pool(exact, shape(), "float32") is exact
     assert for_pool(exact, shape(), "int8").blob.dtype == torch.int8
     assert floats_of(exact, shape()) is exact.blob
+
+
+@pytest.mark.parametrize("options", [{"rank": 8}, {"rank": 3, "modules": ("k_proj", "down_proj")}])
+def test_in_bf16_each_number_is_the_nearest_one(options):
+    """SPEC 4.193"""
+    exact = packed(**options)
+    narrow = for_pool(exact, shape(), "bfloat16")
+    assert torch.equal(floats_of(narrow, shape()), exact.blob.bfloat16().float())
+    assert narrow.nbytes * 2 == exact.nbytes and narrow.lane_bytes == exact.lane_bytes
+
+
+def test_in_bf16_gains_are_kept_exactly_and_written_where_they_were(dora):
+    """SPEC 4.193"""
+    start = gains_start(dora.layout, shape())
+    narrow = for_pool(dora, shape(), "bfloat16")
+    out = torch.full_like(dora.blob, float("nan"))
+    write_floats(narrow, shape(), out)
+    assert torch.equal(out[start:], dora.blob[start:])
+    assert torch.equal(out, floats_of(narrow, shape()))
+    assert torch.equal(out[:start], dora.blob[:start].bfloat16().float())
