@@ -32,17 +32,18 @@ from inference_worker.base.load import load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.config import WorkerConfig
 from inference_worker.engine.backend import Backend
-from inference_worker.engine.base_dtype import kernel_of
+from inference_worker.engine.base_dtype import BaseDtypeUnsupported, kernel_of
+from inference_worker.engine.compute import open_compute, pages_beside
+from inference_worker.engine.device.place import DeviceAbsent, open_device
 from inference_worker.engine.engine import Engine
 from inference_worker.engine.grammar import GrammarCompiler
-from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.step_costs import StepCosts, processor_microseconds
 from inference_worker.engine.text_stream import Decode
-from inference_worker.engine.weights import WEIGHTS_FILE, read_base, read_shape
+from inference_worker.engine.weights import WEIGHTS_FILE, read_shape
 from inference_worker.errors import BackendUnavailable
 from inference_worker.lifetime import die_with
 from inference_worker.metrics import Metrics
@@ -71,7 +72,7 @@ def run(config: WorkerConfig) -> int:
     packing = PackingProcess()
     try:
         return 0 if asyncio.run(serve(config, packing)) else 1
-    except BackendUnavailable as error:
+    except (BackendUnavailable, DeviceAbsent, BaseDtypeUnsupported) as error:
         log.error("worker_cannot_start", reason=str(error))
         return 2
     finally:
@@ -139,6 +140,8 @@ def build(
     torch.set_num_threads(config.threads)
     token = config.token_file.read_text(encoding="utf-8").strip()
     blobs = NodeBlobs(str(config.node_socket), token)
+    # vLLM's process looks for devices itself. Ours is looked for before anything is read.
+    device = open_device("cpu" if config.engine == "vllm" else config.device)
     # Attribution needs gradients, so it has the base a second time, as an ordinary module.
     traced = load_base(config.base)
     shape = read_shape(config.base)
@@ -150,7 +153,8 @@ def build(
     ensembles, room = SpelledEnsembles(blobs.get), FetchRoom(config.fetch_bytes)
     rules = PackingRules(shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
     made_for = packed_for(traced.fingerprint, config)
-    disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics)
+    pages = pages_beside(device)
+    disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics, new_pages=pages)
     source = BundleSource(ensembles.fetch, PackerApart(rules, packing, disk), room)
     loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics, room=room)
     end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
@@ -183,14 +187,13 @@ def torch_engine(
     metrics: Metrics,
 ) -> tuple[str, Backend]:
     """Our own engine and its profile id."""
-    kernel = kernel_of(config.base_dtype)
-    weights = read_base(config.base, kernel)
-    log.info("base_loaded", dtype=config.base_dtype, kernel=kernel.name, bytes=weights.nbytes)
+    compute = open_compute(config.base, config.device, config.base_dtype, config.adapter_dtype)
+    kernel = compute.kernel.name
+    log.info("base_loaded", kernel=kernel, bytes=compute.weights.nbytes, **compute.facts)
     limits = limits_of(config, shape.positions)
-    runner, tenants = ModelRunner(weights), dict(config.tenant_weights)
-    profile = profile_id(
-        kernel.name, limits.first_piece, limits.prefill_tokens, config.adapter_dtype, config.base_dtype
-    )
+    runner, tenants = compute.new_runner(limits), dict(config.tenant_weights)
+    pieces = (limits.first_piece, limits.prefill_tokens)
+    profile = profile_id(kernel, *pieces, config.adapter_dtype, config.base_dtype, compute.facts)
     costs = StepCosts(loader.usage.steps, processor_microseconds(config.threads))
     broken = loader.quarantine
     return profile, Engine(runner, decode, end_tokens, limits, broken, metrics, tenants, costs)
@@ -209,6 +212,7 @@ def limits_of(config: WorkerConfig, positions: int) -> SchedulerLimits:
         running=config.running,
         waiting=config.waiting,
         total_positions=config.total_positions,
+        lane_bytes=config.lane_bytes,
         sequence_positions=positions,
     )
 

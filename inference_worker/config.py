@@ -21,10 +21,12 @@ class WorkerConfig:
     token_file: Path
     data: Path
     base: Path
+    device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
     base_dtype: Literal["float32", "bfloat16", "int8", "int4"] = "float32"
     adapter_bytes: int = 1024 * MIB
     adapter_dtype: Literal["float32", "bfloat16", "int8"] = "float32"
+    lane_bytes: int = 1024 * MIB
     adapter_disk_bytes: int = 8192 * MIB
     fetch_bytes: int = 512 * MIB
     running: int = 32
@@ -54,6 +56,12 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
     parser.add_argument("--token-file", type=Path, required=True, help="file with the shared bearer token")
     parser.add_argument("--data", type=Path, required=True, help="folder for job state and caches")
     parser.add_argument("--base", type=Path, required=True, help="folder of the converted base model")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default=WorkerConfig.device,
+        help="what computes the answers; training and attribution stay on the CPU",
+    )
     parser.add_argument("--threads", type=int, default=default_threads(os.cpu_count()))
     parser.add_argument(
         "--base-dtype",
@@ -64,6 +72,12 @@ def parse_arguments(arguments: Sequence[str]) -> WorkerConfig:
     parser.add_argument("--adapter-bytes", type=int, default=WorkerConfig.adapter_bytes)
     parser.add_argument(
         "--adapter-dtype", choices=("float32", "bfloat16", "int8"), default=WorkerConfig.adapter_dtype
+    )
+    parser.add_argument(
+        "--lane-bytes",
+        type=int,
+        default=WorkerConfig.lane_bytes,
+        help="room for the adapters of running sequences beside the batch: on a GPU, of its memory",
     )
     parser.add_argument("--adapter-disk-bytes", type=int, default=WorkerConfig.adapter_disk_bytes)
     parser.add_argument(

@@ -51,8 +51,19 @@ setup_python() {
   with_progress "pip" .venv/bin/python -m pip install --quiet --upgrade "pip>=25"
   with_progress "locked packages" .venv/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt
   with_progress "torch" .venv/bin/python -m pip install --quiet torch==2.13.0
+  setup_triton
   with_progress "openledger" .venv/bin/python -m pip install --quiet --no-deps --editable .
   echo "$want" >.venv/.stamp
+}
+
+# torch's CUDA build brings its own. Beside the CPU's it interprets and compiles the kernels in tests.
+setup_triton() {
+  if .venv/bin/python -c 'import triton' 2>/dev/null; then return 0; fi
+  if [ "$(uname -sm)" != "Linux x86_64" ]; then
+    say "no Triton for this system: the tests of GPU kernels will be skipped"
+    return 0
+  fi
+  with_progress "triton" .venv/bin/python -m pip install --quiet --no-deps triton==3.7.1
 }
 
 setup_node() {

@@ -20,9 +20,11 @@ from pathlib import Path
 from inference_worker.adapters.packed_file import (
     HEADER_BYTES,
     Mark,
+    NewPages,
     PackedFileBad,
     mark_of,
     payload_bytes,
+    plain_pages,
     read_packed,
     write_packed,
 )
@@ -54,9 +56,10 @@ class DiskTier:
         base: str,
         metrics: Metrics,
         now_ns: Callable[[], int] = time.time_ns,
+        new_pages: NewPages = plain_pages,
     ) -> None:
         self.folder, self.quota, self.base = folder, quota_bytes, base
-        self._metrics, self._now_ns = metrics, now_ns
+        self._metrics, self._now_ns, self.new_pages = metrics, now_ns, new_pages
         self._lock = threading.Lock()
         self._files: OrderedDict[str, _File] = OrderedDict()
         self._writing: dict[str, int] = {}
@@ -98,7 +101,7 @@ class DiskTier:
             trusted = file.mark
         try:
             with _opened(self._path(cid), os.O_RDONLY) as descriptor:
-                packed, mark = read_packed(descriptor, cid, self.base, trusted)
+                packed, mark = read_packed(descriptor, cid, self.base, trusted, self.new_pages)
                 # The time of access, set by hand, is the order of use that survives a restart.
                 os.utime(descriptor, ns=(self._now_ns(), mark.changed_ns))
         except FileNotFoundError:

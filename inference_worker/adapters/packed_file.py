@@ -12,7 +12,7 @@ import hashlib
 import math
 import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -34,6 +34,9 @@ _LINE = 64
 _MAX_PAYLOAD = 1 << 31
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+# Where an adapter's bytes are put: memory of this size, writable.
+NewPages = Callable[[int], mmap.mmap]
 
 
 class PackedFileBad(WorkerError):
@@ -86,10 +89,20 @@ def payload_bytes(packed: PackedAdapter) -> int:
     return _total(_sections(packed))
 
 
-def in_own_memory(packed: PackedAdapter) -> PackedAdapter:
+def plain_pages(size: int) -> mmap.mmap:
+    """Fresh memory of the system's, which has it back when the object goes."""
+    # Not from the allocator: freed blocks of this size stay in its heap, and memory outgrows the account.
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        # Large pages: faults on small ones cost several times what the copy does.
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
+
+
+def in_own_memory(packed: PackedAdapter, new_pages: NewPages = plain_pages) -> PackedAdapter:
     """A copy as reading gives it: in pages of its own, which the system has back when the adapter goes."""
     sections = _sections(packed)
-    payload = _new_payload(_total(sections))
+    payload = _new_payload(_total(sections), new_pages)
     tensors: dict[str, Any] = {section.name: section.of(payload) for section in sections}
     for name, tensor in tensors.items():
         tensor.copy_(getattr(packed, name))
@@ -122,7 +135,9 @@ def write_packed(descriptor: int, packed: PackedAdapter, base: str) -> None:
         write_all(descriptor, piece)
 
 
-def read_packed(descriptor: int, cid: str, base: str, trusted: Mark | None) -> tuple[PackedAdapter, Mark]:
+def read_packed(
+    descriptor: int, cid: str, base: str, trusted: Mark | None, new_pages: NewPages = plain_pages
+) -> tuple[PackedAdapter, Mark]:
     """The adapter in an open file, and the file's mark.
 
     The payload is hashed unless the mark is still the `trusted` one. Raises PackedFileBad.
@@ -131,7 +146,7 @@ def read_packed(descriptor: int, cid: str, base: str, trusted: Mark | None) -> t
     size = mark.size - HEADER_BYTES
     if not 0 <= size <= _MAX_PAYLOAD:
         raise PackedFileBad(cid, "size of the file", f"{HEADER_BYTES} to {_MAX_PAYLOAD}", mark.size)
-    block, payload = bytearray(HEADER_BYTES), _new_payload(size)
+    block, payload = bytearray(HEADER_BYTES), _new_payload(size, new_pages)
     memory = _memory(payload)
     got = os.preadv(descriptor, [block, memory] if size else [block], 0)
     if got != mark.size:
@@ -227,15 +242,10 @@ def _pieces(packed: PackedAdapter, sections: tuple[_Section, ...]) -> Iterator[m
         yield memoryview(bytes(-section.stop % _LINE))
 
 
-def _new_payload(size: int) -> torch.Tensor:
+def _new_payload(size: int, new_pages: NewPages) -> torch.Tensor:
     if not size:
         return torch.empty(0, dtype=torch.uint8)
-    # Not from the allocator: freed blocks of this size stay in its heap, and memory outgrows the account.
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        # Large pages: faults on small ones cost several times what the copy does.
-        pages.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(pages, dtype=torch.uint8)
+    return torch.frombuffer(new_pages(size), dtype=torch.uint8)
 
 
 def _memory(tensor: torch.Tensor) -> memoryview:

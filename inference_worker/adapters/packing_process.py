@@ -114,7 +114,7 @@ class PackerApart:
                 _write_new(file, part.files.get(WEIGHTS_FILE, b""))
             task = PackingTask(cid, _lighter(parts), weights, self.rules, path, self._disk.base)
             written = self._process.write(task)
-            return Loaded(_read(path, cid, self._disk.base, written.mark), path, written.seconds)
+            return Loaded(_read(path, cid, self._disk, written.mark), path, written.seconds)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -172,9 +172,9 @@ def _opened_new(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _read(path: Path, cid: str, base: str, mark: Mark) -> PackedAdapter:
+def _read(path: Path, cid: str, disk: DiskTier, mark: Mark) -> PackedAdapter:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return read_packed(descriptor, cid, base, mark)[0]
+        return read_packed(descriptor, cid, disk.base, mark, disk.new_pages)[0]
     finally:
         os.close(descriptor)

@@ -85,7 +85,7 @@ def kernel_of(dtype: BaseDtype) -> BaseKernel:
         return fp32_kernel(name, linear)
     if dtype == "bfloat16":
         name = "onednn-bf16-packed" if packing_works(torch.bfloat16) else "linear-bf16"
-        return BaseKernel(name, bf16_linear, _bf16_widened, _bf16_ends)
+        return BaseKernel(name, bf16_linear, bf16_widened, bf16_ends)
     if not int8_works() or (dtype == "int4" and not int4_works()):
         raise BaseDtypeUnsupported(dtype)
     if dtype == "int8":
@@ -114,7 +114,8 @@ def fp32_kernel(name: str, linear: Callable[[torch.Tensor], Linear]) -> BaseKern
     return BaseKernel(name, linear, as_stored, ends)
 
 
-def _bf16_widened(weight: torch.Tensor) -> torch.Tensor:
+def bf16_widened(weight: torch.Tensor) -> torch.Tensor:
+    """What a weight rounded to bf16 stands for, fp32."""
     return weight.bfloat16().float()
 
 
@@ -126,9 +127,14 @@ def _int4_widened(weight: torch.Tensor) -> torch.Tensor:
     return quantise_int4(weight).widened()
 
 
-def _bf16_ends(embedding: torch.Tensor, head: torch.Tensor | None) -> Ends:
+def bf16_ends(
+    embedding: torch.Tensor,
+    head: torch.Tensor | None,
+    linear: Callable[[torch.Tensor], Linear] = bf16_linear,
+) -> Ends:
+    """A table in bf16 and this product."""
     numbers = embedding.to(torch.bfloat16)
-    product = bf16_linear(embedding if head is None else head)
+    product = linear(embedding if head is None else head)
     return Ends(_Bf16Table(numbers), product, _once(numbers, *product.held))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import llguidance
 import torch
@@ -12,6 +13,8 @@ from inference_worker.engine.base_dtype import BaseDtype
 from inference_worker.engine.kv_lanes import LANE_POSITIONS
 from protocol.canonical import canonical_json
 
+CPU: Mapping[str, str] = {"device": "cpu"}
+
 
 def profile_id(
     kernel: str,
@@ -19,9 +22,10 @@ def profile_id(
     prefill_tokens: int,
     adapter_dtype: PoolDtype = "float32",
     base_dtype: BaseDtype = "float32",
+    device: Mapping[str, str] = CPU,
 ) -> str:
     """0x sha256 over everything that can change a logit, or the token drawn from it; call after the thread
-    count is set.
+    count is set. `device` says what computes, and takes the place of what is said of the CPU's kernels.
     """
     described = {
         "torch": torch.__version__,
@@ -37,5 +41,6 @@ def profile_id(
         "prefill_tokens": prefill_tokens,
         "sampler": "counter-1",
         "grammar": f"llguidance-{llguidance.__version__}",
+        **device,
     }
     return "0x" + hashlib.sha256(canonical_json(described)).hexdigest()

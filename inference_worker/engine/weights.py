@@ -54,14 +54,14 @@ def read_weights(folder: Path, linear: Callable[[torch.Tensor], Linear]) -> Base
     return read_base(folder, fp32_kernel("given", linear))
 
 
-def read_base(folder: Path, kernel: BaseKernel) -> BaseWeights:
-    """Load the base in `folder` and hold it as the kernel does."""
+def read_base(folder: Path, kernel: BaseKernel, device: torch.device | str = "cpu") -> BaseWeights:
+    """Load the base in `folder` and hold it on a device as the kernel does."""
     shape = read_shape(folder)
     with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as file:
 
         def tensor(name: str) -> torch.Tensor:
             value: torch.Tensor = file.get_tensor(name)
-            return value.to(torch.float32)
+            return value.to(device, torch.float32)
 
         def layer(index: int) -> LayerWeights:
             prefix = f"model.layers.{index}"

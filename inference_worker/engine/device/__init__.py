@@ -1,0 +1,1 @@
+"""The engine's runner for a GPU: all on one device, and a decode step that can be captured."""
