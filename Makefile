@@ -11,7 +11,7 @@ export ETH_HASH_BACKEND ?= pysha3
 demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
 demo demo-anvil: export OMP_WAIT_POLICY = passive
 
-.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-proofs contracts-mutations check fmt lint types layers drift vectors artifacts lock bench-openlora clean
+.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-proofs contracts-mutations check fmt lint types layers drift vectors artifacts lock bench-openlora bench-openlora-gpu clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -82,6 +82,9 @@ lock: ## regenerate requirements/lock.txt from what .venv holds
 bench-openlora: setup ## the engine beside its peers, each in its own environment; ARGS="--quick" for a look
 	@scripts/setup_peers.sh
 	@$(PY) -m benchmarks.openlora $(ARGS)
+
+bench-openlora-gpu: setup ## the engine on a GPU, where there is one; ARGS="--bases 1b" for a part
+	@$(PY) -m benchmarks.openlora.gpu $(ARGS)
 
 clean: ## remove the demo's state and caches (not the environments)
 	@rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* coverage.xml build
