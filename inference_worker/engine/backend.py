@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from inference_worker.engine.engine import EngineLoad, GenerationJob
+from inference_worker.engine.job import GenerationJob
+
+
+@dataclass(frozen=True)
+class EngineLoad:
+    """How busy the engine is: sequences running and waiting, positions that the running ones hold and that
+    are kept for reuse, and whether it takes no more."""
+
+    running: int
+    waiting: int
+    held_positions: int
+    kept_positions: int
+    closing: bool
 
 
 class Backend(Protocol):

@@ -11,8 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,84 +19,28 @@ import torch
 
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
-from inference_worker.engine.activation import Activation, activation_of
+from inference_worker.engine.backend import EngineLoad
 from inference_worker.engine.chooser import Chooser
 from inference_worker.engine.constraint import ConstraintBroken
+from inference_worker.engine.job import GenerationJob
+from inference_worker.engine.live import Live
 from inference_worker.engine.pages import PAGE_POSITIONS
 from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.prefix_cache import PrefixCache, PromptPieces, name_pieces
-from inference_worker.engine.runner import DecodeRow, Runner, SequenceCache
+from inference_worker.engine.runner import DecodeRow, Runner
 from inference_worker.engine.sampler import finite_rows, likeliest_rows
 from inference_worker.engine.scheduler import EngineBusy, PrefillPiece, Scheduler, SchedulerLimits
 from inference_worker.engine.sequence import (
     Admission,
-    Emit,
     Event,
     Failed,
     Finished,
-    FinishReason,
-    SamplingParams,
-    TokenProduced,
 )
 from inference_worker.engine.step_costs import StepCosts, not_booked
 from inference_worker.engine.text_stream import Decode, TextStream
 from inference_worker.metrics import Metrics
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class GenerationJob:
-    """One request. Requests of one `tenant` share its turn and may reuse each other's prompts.
-
-    `on_closed` is called exactly once, from the engine's thread, after the last event.
-    """
-
-    prompt_ids: tuple[int, ...]
-    params: SamplingParams
-    adapter: PackedAdapter | None
-    tenant: str
-    emit: Emit
-    on_closed: Callable[[], None]
-
-    @cached_property
-    def activation(self) -> Activation:
-        """Which positions the adapter applies to."""
-        return activation_of(self.adapter, self.prompt_ids)
-
-
-@dataclass
-class _Live:
-    job: GenerationJob
-    stream: TextStream
-    pieces: PromptPieces
-    chooser: Chooser
-    cache: SequenceCache | None = None
-    output: list[int] = field(default_factory=list)
-
-    @property
-    def place(self) -> int:
-        """Index of the output token that the next logits choose."""
-        assert self.cache is not None
-        return self.cache.length - len(self.job.prompt_ids)
-
-    def release(self) -> None:
-        """Give back its keys and values."""
-        if self.cache is not None:
-            self.cache.release()
-            self.cache = None
-
-
-@dataclass(frozen=True)
-class EngineLoad:
-    """How busy the engine is: sequences running and waiting, positions that the running ones hold and that
-    are kept for reuse, and whether it takes no more."""
-
-    running: int
-    waiting: int
-    held_positions: int
-    kept_positions: int
-    closing: bool
 
 
 class Engine:
@@ -118,7 +61,7 @@ class Engine:
         self._on_broken, self._metrics, self._costs = on_broken, metrics, costs or not_booked()
         self._prefixes: PrefixCache[Any] = PrefixCache(limits.total_pages, metrics)
         self._scheduler = Scheduler(limits, self._prefixes.pool, tenant_weights or {})
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, Live] = {}
         self._wake = threading.Condition()
         self._cancelled: deque[int] = deque()
         self._submitted: deque[tuple[int, GenerationJob]] = deque()
@@ -248,7 +191,7 @@ class Engine:
                 sequence, job = self._submitted.popleft()
                 stream = TextStream(self._decode, job.params.sampling.stop)
                 chooser = Chooser(job.params, job.prompt_ids)
-                self._live[sequence] = _Live(job, stream, self._pieces_of(job), chooser)
+                self._live[sequence] = Live(job, stream, self._pieces_of(job), chooser)
                 self._arriving.append((sequence, job))
                 self._costs.begin(sequence, job.adapter.cid if job.adapter else None)
             cancelled = [s for s in self._cancelled if s in self._live]
@@ -298,7 +241,7 @@ class Engine:
         ):
             self._take_token(sequence, row, finite, first)
 
-    def _row(self, live: _Live) -> DecodeRow[Any]:
+    def _row(self, live: Live) -> DecodeRow[Any]:
         assert live.cache is not None
         return DecodeRow(live.output[live.place], live.cache, live.job.activation.adapter)
 
@@ -307,27 +250,16 @@ class Engine:
         if not finite:
             self._fail_broken(sequence, live.job.activation.adapter)
             return
-        params, index = live.job.params, live.place
-        if index < len(live.output):
+        if live.place < len(live.output):
             return
         try:
-            choice = live.chooser.choose(logits, index, likeliest)
+            finished = live.take(logits, likeliest, self._end_tokens)
         except ConstraintBroken as broken:
             self._end(sequence, Failed(broken.code, str(broken)))
             return
-        token = choice.token
-        live.output.append(token)
         self._metrics.count("output_tokens_total")
-        reason = self._finish_reason(token, len(live.output), params)
-        text = (
-            live.stream.flush() if token in self._end_tokens else live.stream.push(token, reason is not None)
-        )
-        if live.stream.stopped:
-            reason = "stop"
-        scores = None if token in self._end_tokens else choice.scores
-        live.job.emit(TokenProduced(index, token, text, scores))
-        if reason is not None:
-            self._end(sequence, Finished(tuple(live.output), live.stream.text, reason))
+        if finished is not None:
+            self._end(sequence, finished)
 
     def _waiting(self) -> int:
         return self._scheduler.waiting_count + len(self._submitted) + len(self._arriving)
@@ -339,11 +271,6 @@ class Engine:
             return Admission(sequence, job.tenant, prompt, reserved)
         nbytes = self._runner.lane_bytes(adapter)
         return Admission(sequence, job.tenant, prompt, reserved, adapter.cid, nbytes)
-
-    def _finish_reason(self, token: int, produced: int, params: SamplingParams) -> FinishReason | None:
-        if token in self._end_tokens:
-            return "stop"
-        return "length" if produced >= params.max_tokens else None
 
     def _fail_broken(self, sequence: int, adapter: PackedAdapter | None) -> None:
         if adapter is None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.engine.backend import Backend
-from inference_worker.engine.engine import GenerationJob
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.sequence import Event, Failed, Finished, SamplingParams
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from inference_worker.engine.engine import GenerationJob
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.sequence import Finished, SamplingParams, TokenProduced
 from inference_worker.engine.text_stream import Decode, TextStream
 from inference_worker.errors import BackendUnavailable, WorkerError

@@ -15,7 +15,8 @@ from functools import partial
 import structlog
 
 from inference_worker.adapters.refusals import AdapterRefused
-from inference_worker.engine.engine import EngineLoad, GenerationJob
+from inference_worker.engine.backend import EngineLoad
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
 from inference_worker.engine.sequence import Event, Failed, Finished
 from inference_worker.errors import BackendUnavailable, WorkerError

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
-from inference_worker.engine.engine import GenerationJob
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.sequence import Event, Failed
 from inference_worker.errors import BackendUnavailable
 

@@ -11,7 +11,8 @@ from itertools import pairwise
 from benchmarks.openlora.gpu.decode import Bench
 from benchmarks.openlora.window import quantile
 from inference_worker.adapters.packing import PackedAdapter
-from inference_worker.engine.engine import Engine, GenerationJob
+from inference_worker.engine.engine import Engine
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.pages import PAGE_POSITIONS, pages_for
 from inference_worker.engine.scheduler import SchedulerLimits
 from inference_worker.engine.sequence import Event, Failed, SamplingParams, TokenProduced

@@ -28,7 +28,8 @@ from inference_worker.adapters.packer import PackingRules
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.adapters.packing_process import PackerApart, PackingProcess
 from inference_worker.base.fingerprint import read_record
-from inference_worker.engine.engine import Engine, GenerationJob
+from inference_worker.engine.engine import Engine
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.model_runner import ModelRunner
 from inference_worker.engine.prompt import PromptEncoder

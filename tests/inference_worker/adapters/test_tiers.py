@@ -12,7 +12,8 @@ from collections import deque
 import pytest
 
 from inference_worker.adapters.residency import ResidencyFull
-from inference_worker.engine.engine import Engine, GenerationJob
+from inference_worker.engine.engine import Engine
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.linear import choose_linear
 from inference_worker.engine.model_runner import DecodeRow, ModelRunner
 from inference_worker.engine.scheduler import SchedulerLimits

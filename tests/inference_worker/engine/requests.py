@@ -3,7 +3,8 @@
 import threading
 from contextlib import contextmanager
 
-from inference_worker.engine.engine import Engine, GenerationJob
+from inference_worker.engine.engine import Engine
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.sequence import SamplingParams
 from inference_worker.metrics import Metrics
 from protocol.sampling import Sampling

@@ -8,7 +8,7 @@ from peft import PeftModel
 from transformers import LlamaForCausalLM
 
 from inference_worker.adapters.quantised import quantise
-from inference_worker.engine.engine import GenerationJob
+from inference_worker.engine.job import GenerationJob
 from inference_worker.engine.linear import packing_works
 from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.scheduler import SchedulerLimits
