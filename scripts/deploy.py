@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from brownie import accounts, chain, network, project, web3
-from brownie.network.transaction import TransactionReceipt
+from brownie import accounts, chain, history, network, project, web3
 from eth_account import Account
 
 from scripts.deployment_plan import Settings, deploy_suite, deployment_record, load_settings, settled
@@ -37,8 +36,10 @@ class BrownieDeployer:
     def deploy(self, name: str, *arguments: Any) -> str:
         """Creates the contract."""
         # Brownie calls a transaction dropped where an endpoint shows its nonce before the transaction.
-        created = self._contracts[name].deploy(*arguments, {"from": self._account, "required_confs": 0})
-        digest = created.txid if isinstance(created, TransactionReceipt) else created.tx.txid
+        self._contracts[name].deploy(*arguments, {"from": self._account, "required_confs": 0})
+        # From the history: what `deploy` returns knows its transaction only if the thread in which Brownie
+        # books deployments did not meet the last one's.
+        digest = history[-1].txid
         mined = web3.eth.wait_for_transaction_receipt(digest, timeout=120)
         if mined["status"] != 1:
             raise RuntimeError(f"the creation of {name} reverted in {digest}")

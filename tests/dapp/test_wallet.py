@@ -215,6 +215,8 @@ def test_a_wallet_that_stays_on_another_chain_signs_nothing(
     wallet.declines.add("wallet_switchEthereumChain")
     opened = visit(world.url + "/governance")
     connect(opened)
+    # The page fills it in once it has read the chain.
+    expect(opened.page.locator("#delegatee")).to_have_value(wallet.account.address)
     opened.page.click("#delegate")
     expect(toast(opened, "declined")).to_be_visible()
     assert "eth_sendTransaction" not in wallet.calls
