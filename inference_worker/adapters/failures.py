@@ -1,11 +1,13 @@
 """What is known not to work: adapters refused for their bytes, for good, and loads that failed, for a while.
 
-Torch-free. Both books are bounded, the oldest entry going first, so that a stranger who asks for made-up ids
-fills no memory. Not thread-safe: its owner holds a lock.
+Torch-free. Both books are bounded, the oldest entry going first, and so is each entry: a stranger who asks
+for made-up ids, or for adapters with names of megabytes, fills no memory. Not thread-safe: its owner holds a
+lock.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -13,6 +15,8 @@ from inference_worker.adapters.refusals import AdapterRefused
 from inference_worker.errors import WorkerError
 
 MAX_ENTRIES = 4096
+# What a reason quotes is the stranger's, and may be as long as his file.
+MAX_REASON_CHARS = 2048
 
 
 class AdapterQuarantined(WorkerError):
@@ -40,19 +44,20 @@ class FailureBook:
         if cid in self._failed:
             expires, error = self._failed[cid]
             if self._clock() < expires:
-                raise error.with_traceback(None)
+                raise copy.copy(error)
             del self._failed[cid]
 
     def refuse(self, cid: str, refusal: AdapterRefused) -> None:
         """Remember a refusal; the first one of an id stays its reason."""
-        self._refused.setdefault(cid, (refusal.code, str(refusal)))
+        self._refused.setdefault(cid, (refusal.code, _reason(refusal)))
         if len(self._refused) > self._max:
             self._refused.popitem(last=False)
 
     def fail(self, cid: str, error: WorkerError) -> None:
         """Remember a failure from now on for the TTL."""
         self._failed.pop(cid, None)
-        self._failed[cid] = (self._clock() + self._ttl, error)
+        # A copy: the error itself has a traceback, and that holds the bytes which had been fetched by then.
+        self._failed[cid] = (self._clock() + self._ttl, copy.copy(error))
         if len(self._failed) > self._max:
             self._failed.popitem(last=False)
 
@@ -68,4 +73,9 @@ class FailureBook:
     def failed(self) -> dict[str, tuple[str, str]]:
         """(code, reason) of every failure still remembered, oldest first."""
         now = self._clock()
-        return {cid: (e.code, str(e)) for cid, (expires, e) in self._failed.items() if now < expires}
+        return {cid: (e.code, _reason(e)) for cid, (expires, e) in self._failed.items() if now < expires}
+
+
+def _reason(error: WorkerError) -> str:
+    text = str(error)
+    return text if len(text) <= MAX_REASON_CHARS else f"{text[:MAX_REASON_CHARS]}… ({len(text)} characters)"
