@@ -20,16 +20,19 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+import structlog
 import torch
 
 from inference_worker.adapters.disk import ASIDE, DiskTier
 from inference_worker.adapters.ingest import WEIGHTS_FILE
 from inference_worker.adapters.packed_file import Mark, mark_of, read_packed, write_all, write_packed
-from inference_worker.adapters.packer import Loaded, PackingRules, Part, packed_from
+from inference_worker.adapters.packer import Loaded, PackerHere, PackingRules, Part, packed_from
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.errors import WorkerError
 from inference_worker.lifetime import die_with
 from protocol.cid import parse_cid
+
+log = structlog.get_logger()
 
 # A step of the batch goes before a load wherever they want the same core.
 _NICENESS = 5
@@ -97,7 +100,7 @@ class PackingProcess:
 
 
 class PackerApart:
-    """Packs in a packing process, into files that `disk` can keep."""
+    """Packs in a packing process, into files that `disk` can keep; here, while the disk takes no file."""
 
     def __init__(self, rules: PackingRules, process: PackingProcess, disk: DiskTier) -> None:
         self.rules, self._process, self._disk = rules, process, disk
@@ -105,6 +108,13 @@ class PackerApart:
 
     def pack(self, cid: str, parts: Sequence[Part]) -> Loaded:
         """The one part, or the sum of several. Raises AdapterRefused for files, WorkerError for the way."""
+        try:
+            return self._pack_apart(cid, parts)
+        except OSError as error:
+            log.warning("packing_without_disk", cid=cid, reason=str(error))
+            return PackerHere(self.rules).pack(cid, parts)
+
+    def _pack_apart(self, cid: str, parts: Sequence[Part]) -> Loaded:
         stem = f"{parse_cid(cid).text}.{next(self._numbers)}"
         path = self._disk.folder / f"{stem}{ASIDE}"
         weights = tuple(self._disk.folder / f"{stem}.weights{n}{ASIDE}" for n in range(len(parts)))

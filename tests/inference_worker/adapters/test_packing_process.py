@@ -101,6 +101,15 @@ def test_a_process_that_dies_costs_its_load_alone(tmp_path):
         process.close()
 
 
+def test_a_disk_that_takes_no_file_costs_no_load(process, tmp_path):
+    """SPEC 4.103, 4.222"""
+    disk = disk_in(tmp_path / "folder")
+    disk.folder.rmdir()
+    loaded = PackerApart(RULES, process, disk).pack(CID, [Part(CID, adapter_files())])
+    expected = PackerHere(RULES).pack(CID, [Part(CID, adapter_files())]).packed
+    assert torch.equal(loaded.packed.blob, expected.blob) and loaded.file is None
+
+
 def test_the_process_is_left_alone_by_interrupts(process, apart):
     """SPEC 4.222: Ctrl-C reaches every process of a terminal."""
     apart.pack(CID, [Part(CID, adapter_files())])
