@@ -39,7 +39,7 @@ _NICENESS = 5
 
 
 class PackingProcessDied(WorkerError):
-    """The process ended while it packed; its other loads, if any, fail with it."""
+    """The process ended while it packed."""
 
     code = "packing_process_died"
 
@@ -76,27 +76,23 @@ class PackingProcess:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._pool = _begin("fork")
 
     def write(self, task: PackingTask) -> Written:
         """Have a packed file written; raises AdapterRefused, PackingProcessDied, OSError."""
-        pool = self._pool
-        try:
-            return pool.submit(_write, task).result()
-        except BrokenProcessPool as error:
-            self._replace(pool)
-            raise PackingProcessDied(task.cid) from error
+        # One by one: whatever lies in a pool fails when its process dies.
+        with self._turn:
+            try:
+                return self._pool.submit(_write, task).result()
+            except BrokenProcessPool as error:
+                # Not a fork: by now there are threads, and what they held would stay locked in it.
+                self._pool = _begin("spawn")
+                raise PackingProcessDied(task.cid) from error
 
     def close(self) -> None:
         """End the process, after the adapter that it has."""
         self._pool.shutdown(cancel_futures=True)
-
-    def _replace(self, broken: ProcessPoolExecutor) -> None:
-        with self._lock:
-            if self._pool is broken:
-                # Not a fork: by now there are threads, and what they held would stay locked in it.
-                self._pool = _begin("spawn")
 
 
 class PackerApart:

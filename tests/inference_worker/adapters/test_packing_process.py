@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -35,6 +36,15 @@ def apart(process, tmp_path):
 
 def disk_in(folder, quota=PLENTY):
     return DiskTier(folder, quota, FINGERPRINT, Metrics())
+
+
+def until(holds):
+    patience = threading.Event()
+    for _ in range(600):
+        if holds():
+            return
+        patience.wait(0.05)
+    raise AssertionError("the condition never came true")
 
 
 def pid_of(process):
@@ -97,6 +107,24 @@ def test_a_process_that_dies_costs_its_load_alone(tmp_path):
             with pytest.raises(PackingProcessDied, match=CID):
                 apart.pack(CID, [Part(CID, adapter_files())])
             assert torch.equal(apart.pack(CID, [Part(CID, adapter_files())]).packed.blob, first.packed.blob)
+    finally:
+        process.close()
+
+
+def test_a_process_that_dies_costs_no_load_that_waits_for_it(tmp_path):
+    """SPEC 4.222"""
+    process = PackingProcess()
+    try:
+        apart = PackerApart(RULES, process, disk_in(tmp_path))
+        cids = [cid_of(name) for name in (b"a", b"b", b"c")]
+        apart.pack(CID, [Part(CID, adapter_files())]).file.unlink()
+        os.kill(pid_of(process), signal.SIGSTOP)
+        with ThreadPoolExecutor(3) as threads:
+            loads = [threads.submit(apart.pack, cid, [Part(cid, adapter_files())]) for cid in cids]
+            until(lambda: len(list(tmp_path.glob("*.weights0.part"))) == 3)
+            os.kill(pid_of(process), signal.SIGKILL)
+            died = [cid for cid, load in zip(cids, loads, strict=True) if load.exception()]
+        assert len(died) == 1 and isinstance(loads[cids.index(died[0])].exception(), PackingProcessDied)
     finally:
         process.close()
 
