@@ -6,6 +6,7 @@ from aiohttp import web
 
 from inference_worker import errors
 from inference_worker.adapters.failures import AdapterQuarantined
+from inference_worker.adapters.packing_process import PackingProcessDied
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
 from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
 from inference_worker.blobs.abort import FetchAborted
@@ -36,6 +37,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (ResidencyFull, 503),
     (AdapterSlow, 503),
     (FetchAborted, 503),
+    (PackingProcessDied, 503),
     (AdapterRefused, 422),
     (AdapterQuarantined, 422),
     (RequestTooLong, 422),
@@ -54,6 +56,7 @@ _RETRY_SECONDS: tuple[tuple[type[Exception], int], ...] = (
     (AdapterSlow, 1),
     (errors.NodeUnreachable, 5),
     (FetchAborted, 5),
+    (PackingProcessDied, 5),
     (errors.BackendUnavailable, 30),
 )
 _STOPPING, _GONE = "worker_stopping", errors.BackendUnavailable.code

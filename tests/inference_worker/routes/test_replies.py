@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from inference_worker.adapters.packing_process import PackingProcessDied
 from inference_worker.adapters.residency import ResidencyFull
 from inference_worker.blobs.abort import FetchAborted
 from inference_worker.engine.scheduler import EngineBusy
@@ -41,7 +42,14 @@ def test_every_503_says_when_to_come_back_and_nothing_else_does():
         if reply.status == 503:
             assert 1 <= int(reply.headers["Retry-After"]) <= 60
             unavailable.add(kind)
-    assert unavailable >= {EngineBusy, ResidencyFull, AdapterSlow, FetchAborted, NodeUnreachable}
+    assert unavailable >= {
+        EngineBusy,
+        ResidencyFull,
+        AdapterSlow,
+        FetchAborted,
+        NodeUnreachable,
+        PackingProcessDied,
+    }
 
 
 @pytest.mark.parametrize(("code", "status"), [("worker_stopping", 503), ("internal_error", 500)])
