@@ -14,6 +14,10 @@ class AdapterRefused(WorkerError):
 
     code = "adapter_refused"
 
+    def __init__(self, message: str) -> None:
+        # What it quotes is the stranger's, and operators read it in terminals.
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
 
 class FileNotAllowed(AdapterRefused):
     """The bundle holds a file outside the allow-list; pickles and code come in this way."""

@@ -193,6 +193,14 @@ def test_adapter_of_another_base_is_refused():
     assert refusal.value.expected == FINGERPRINT
 
 
+@pytest.mark.parametrize("fingerprint", ["\x1b[2J", "a\r\nb", "\u202e0xab"])
+def test_what_a_refusal_quotes_cannot_steer_a_terminal(fingerprint):
+    """SPEC 4.8"""
+    with pytest.raises(refusals.WrongBase) as refusal:
+        check({**adapter_files(), "manifest.json": manifest(fingerprint)})
+    assert str(refusal.value).isprintable() and refusal.value.actual == fingerprint
+
+
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"base_fingerprint":1}', b'{"a":1,"a":2}'])
 def test_manifest_without_a_base_is_refused(raw):
     """SPEC 4.7"""
