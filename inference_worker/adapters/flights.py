@@ -112,13 +112,17 @@ class Flights:
         if nbytes is not None:
             with self._lock:
                 host.reserve(cid, nbytes)
-            packed = self._read_file(cid)
+            packed = None
+            try:
+                packed = self._read_file(cid)
+            finally:
+                if packed is None:
+                    with self._lock:
+                        host.abandon(cid)
             if packed is not None:
                 self._counts.load("disk", packed, *watch.seconds())
                 self._land(flight, packed)
                 return
-            with self._lock:
-                host.abandon(cid)
         self._counts.lookup("disk", False)
         self._submit(self._fetching_pool, self._fly_from_node, flight)
 
@@ -128,7 +132,11 @@ class Flights:
         except PackedFileBad as error:
             log.warning("adapter_file_dropped", code=error.code, reason=str(error))
             self._counts.dropped_file(error.code)
-            return None
+        except OSError as error:
+            # A disk that can be written no more keeps also what should go.
+            log.warning("adapter_file_left", cid=cid, reason=str(error))
+            self._counts.dropped_file("remove_failed")
+        return None
 
     def _fly_from_node(self, flight: Flight) -> None:
         watch = Stopwatch()

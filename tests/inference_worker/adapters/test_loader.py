@@ -138,6 +138,20 @@ def test_a_disk_that_refuses_costs_no_request(shelf, cids, tmp_path, monkeypatch
     assert metrics.value("adapter_files_dropped_total", reason="write_failed") == 1
 
 
+def test_a_file_that_can_be_neither_read_nor_removed_costs_no_request(shelf, cids, tmp_path):
+    """SPEC 4.9, 4.103: and leaves no bytes reserved."""
+    loader = make_loader(shelf.fetch, tmp_path)
+    blob = loader.acquire(cids[0]).blob
+    loader.release(cids[0])
+    loader.evict(cids[0], "host")
+    (path,) = (tmp_path / "adapters").iterdir()
+    path.unlink()
+    path.mkdir()
+    assert torch.equal(loader.acquire(cids[0]).blob, blob)
+    loader.release(cids[0])
+    assert loader.evict(cids[0], "host") and loader.host.residency.used == 0
+
+
 def test_eviction_keeps_the_budget_and_reload_gives_the_same_blob(shelf, cids, size, tmp_path):
     """SPEC 4.16"""
     loader = make_loader(shelf.fetch, tmp_path, budget=2 * size)
