@@ -9,11 +9,24 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from inference_worker.blobs.abort import Abort
 from inference_worker.errors import BlobMissing, NodeUnreachable
 
 PIECE_BYTES = 1 << 20
+
+
+class _Watched(socket.socket):
+    """Asks before every wait for bytes whether the fetch goes on: drops that come in time, each for itself,
+    make a head or a chunk's length that never ends."""
+
+    abort: Abort
+
+    def recv_into(self, *arguments: Any) -> int:
+        """As a socket's; raises FetchAborted."""
+        self.abort.check()
+        return super().recv_into(*arguments)
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -25,7 +38,8 @@ class UnixConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Open the socket; called by http.client."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = _Watched(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.abort = self._abort
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
         self._abort.attach(self.sock)

@@ -95,6 +95,25 @@ def test_a_fetch_ends_at_its_deadline_whatever_drips_in(tmp_path):
         http.fetch("GET", "/x", None, 10_000, abort)
 
 
+@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX-Pad: ", CHUNKED + b"1;"], ids=["head", "chunk"])
+def test_a_fetch_ends_at_its_deadline_within_a_line_too(tmp_path, begins):
+    """SPEC 4.107"""
+    abort, sent, patience = Abort(), [], threading.Event()
+    abort.limit(0.1)
+
+    def drops():
+        yield begins
+        # Each comes long before the wait for it is over; all of them long after the deadline.
+        for number in range(500):
+            patience.wait(0.01)
+            sent.append(number)
+            yield b"a"
+
+    with node(tmp_path / "s", drops()) as (http, _), pytest.raises(FetchAborted, match=r"0\.1 seconds"):
+        http.fetch("GET", "/x", None, 10_000, abort)
+    assert len(sent) < 500
+
+
 def test_a_fetch_given_up_before_it_began_sends_nothing(tmp_path):
     """SPEC 4.107"""
     abort = Abort()
