@@ -121,6 +121,8 @@ async def services_of(config: WorkerConfig, packing: PackingProcess) -> AsyncIte
         sizes = (QUICK_THREADS, READING_THREADS, FETCHING_THREADS, ATTRIBUTING_THREADS)
         services = build(config, packing, *(stack.enter_context(ThreadPoolExecutor(size)) for size in sizes))
         stack.callback(services.loader.close)
+        # Before the threads that wait for it, or each of their loads would be packed first.
+        stack.callback(packing.close)
         services.engine.start()
         stack.callback(services.engine.close, 0)
         services.jobs.start()

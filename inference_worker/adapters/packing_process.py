@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -89,9 +89,12 @@ class PackingProcess:
                 # Not a fork: by now there are threads, and what they held would stay locked in it.
                 self._pool = _begin("spawn")
                 raise PackingProcessDied(task.cid) from error
+            except (RuntimeError, CancelledError) as error:
+                # What a pool says that takes no more.
+                raise PackingProcessDied(task.cid) from error
 
     def close(self) -> None:
-        """End the process, after the adapter that it has."""
+        """End the process, after the adapter that it has; loads that wait for it fail."""
         self._pool.shutdown(cancel_futures=True)
 
 

@@ -129,6 +129,26 @@ def test_a_process_that_dies_costs_no_load_that_waits_for_it(tmp_path):
         process.close()
 
 
+def test_closing_waits_for_the_load_in_the_process_and_for_no_other(tmp_path):
+    """SPEC 4.222"""
+    process = PackingProcess()
+    apart = PackerApart(RULES, process, disk_in(tmp_path))
+    apart.pack(CID, [Part(CID, adapter_files())]).file.unlink()
+    pid = pid_of(process)
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(4) as threads:
+        loads = [threads.submit(apart.pack, CID, [Part(CID, adapter_files())]) for _ in range(3)]
+        until(
+            lambda: any(item.future.running() for item in process._pool._pending_work_items.copy().values())
+        )
+        closing = threads.submit(process.close)
+        until(lambda: process._pool._shutdown_thread)
+        os.kill(pid, signal.SIGCONT)
+        closing.result()
+        outcomes = [load.exception() for load in loads]
+    assert [type(error) for error in outcomes if error] == [PackingProcessDied] * 2
+
+
 def test_a_disk_that_takes_no_file_costs_no_load(process, tmp_path):
     """SPEC 4.103, 4.222"""
     disk = disk_in(tmp_path / "folder")
