@@ -32,6 +32,7 @@ REAL = Path(__file__).resolve().parents[3] / ".tools/bench/vllm/bin/python"
 FAR_SIDE = Path(__file__).with_name("far_side.py")
 ROOT = Path(__file__).resolve().parents[3]
 SLOTS, HELD = 2, 3
+KEY = "key-of-the-test"
 
 
 def write_base(folder):
@@ -79,6 +80,20 @@ class Running:
         guard = self.process.pid
         return int(Path(f"/proc/{guard}/task/{guard}/children").read_text())
 
+    def forget(self, cid):
+        """Let the far side drop an adapter behind the engine's back."""
+
+        async def tell():
+            connector = aiohttp.UnixConnector(str(self.process.launch.socket))
+            headers = {"Authorization": f"Bearer {KEY}"}
+            async with (
+                aiohttp.ClientSession("http://v", connector=connector, headers=headers) as session,
+                session.post("/v1/unload_lora_adapter", json={"lora_name": cid}) as reply,
+            ):
+                assert reply.status == 200
+
+        asyncio.run(tell())
+
     def requests_running(self):
         """As the far side itself counts them."""
 
@@ -98,8 +113,8 @@ class Running:
 def running_vllm(launch):
     """A started engine; everything of it is gone after the block."""
     shape = shape_of(json.loads((launch.base / "config.json").read_text()))
-    metrics, condemned, key = Metrics(), [], "key-of-the-test"
-    client, process = VllmClient(launch.socket, key), VllmProcess(launch, key)
+    metrics, condemned = Metrics(), []
+    client, process = VllmClient(launch.socket, KEY), VllmProcess(launch, KEY)
     registry = Registry(launch.log.parent / "adapters", shape, launch.held, client)
     answerer = Answerer(client, registry, decode, frozenset({END}), metrics)
     engine = VllmEngine(

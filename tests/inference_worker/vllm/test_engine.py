@@ -13,7 +13,7 @@ from inference_worker.vllm.folders import NotForVllm
 from tests.inference_worker.adapters.peft_folders import END
 from tests.inference_worker.engine.decoding import greedy, load_adapter
 from tests.inference_worker.engine.requests import submit
-from tests.inference_worker.vllm.conftest import launch_for, running_vllm, stub_python, until
+from tests.inference_worker.vllm.conftest import HELD, launch_for, running_vllm, stub_python, until
 
 PROMPT = [72, 101, 108, 108, 111, 32, 116, 104, 101, 114, 101]
 STEPS = 12
@@ -49,6 +49,17 @@ def test_rows_of_a_mixed_batch_get_what_they_get_alone(running, adapters, runner
     assert len(set(alone)) == len(adapters) + 1
     if running.is_real:
         assert alone == [by_our_engine(runner, adapter) for adapter in rows]
+
+
+def test_an_adapter_that_cannot_be_dropped_costs_nobody_an_answer(running):
+    """SPEC 4.196: neither who needs its room nor who asks for it again."""
+    kept = [load_adapter(f"cid-kept-{seed}", seed=seed) for seed in range(30, 30 + HELD - 1)]
+    answers = [ids(running, adapter) for adapter in kept]
+    for adapter in kept:
+        running.forget(adapter.cid)
+    new = [load_adapter(f"cid-instead-{seed}", seed=seed) for seed in range(40, 40 + HELD - 1)]
+    assert all(ids(running, adapter) for adapter in new)
+    assert [ids(running, adapter) for adapter in kept] == answers
 
 
 def test_new_bytes_are_a_new_adapter(running, runner):
