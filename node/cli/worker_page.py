@@ -1,10 +1,11 @@
 """`openledger worker page`: a running worker's load for people, in a browser on this machine."""
 
 import asyncio
+import math
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,10 +21,23 @@ MAX_MODELS = 131_072
 MAX_NAME_CHARS = 256
 
 
+class Price(click.ParamType[float]):
+    """A finite amount of at least nothing."""
+
+    name = "PRICE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Infinity and what is no number are no prices."""
+        amount = click.FLOAT.convert(value, param, ctx)
+        if not 0 <= amount < math.inf:
+            self.fail(f"{value} is not a price", param, ctx)
+        return amount
+
+
 @click.command("page")
 @click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True)
 @click.option("--url", help="The node whose models are named; by default the configured listener.")
-@click.option("--hour-price", type=click.FloatRange(min=0), help="What an hour of the processor costs you.")
+@click.option("--hour-price", type=Price(), help="What an hour of the processor costs you.")
 @click.pass_context
 def page(context: click.Context, port: int, url: str | None, hour_price: float | None) -> None:
     """Show the worker's load in a browser on this machine until interrupted: who is in memory, what 1,000

@@ -189,6 +189,13 @@ def test_a_page_without_a_token_says_what_to_do(terminal: Terminal) -> None:
     assert lost.exit_code == 2 and "--token-file" in lost.stderr
 
 
+@pytest.mark.parametrize("price", ["nan", "inf", "-1"])
+def test_what_is_no_price_is_refused_before_the_page_is_served(terminal: Terminal, price: str) -> None:
+    """SPEC 4.162"""
+    refused = terminal.run("worker", "page", "--hour-price", price)
+    assert refused.exit_code == 2 and "not a price" in refused.stderr
+
+
 def test_the_specialised_models_of_a_node_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """SPEC 4.200: a bare base has no adapter; one bundle may have several names."""
     told = {"data": [{"id": "m", "root": "cid"}, {"id": "base", "root": ""}, {"id": "n", "root": "cid"}]}
