@@ -173,6 +173,11 @@ class Flights:
 
     def _land(self, flight: Flight, packed: PackedAdapter) -> None:
         with self._lock:
+            if packed.cid not in self._tiers.host.residency:
+                # Quarantined by a request that held it before: the reservation is all that is left.
+                self._tiers.host.residency.release(packed.cid)
+                self._tiers.failures.check(packed.cid)
+                raise AdapterBroken(packed.cid, "it was dropped while it was loaded")
             self._tiers.host.fill(packed)
             waiters = self._leave(flight)
             for _ in waiters:

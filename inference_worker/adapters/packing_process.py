@@ -149,8 +149,9 @@ def _begin(method: str) -> ProcessPoolExecutor:
 
 def _prepare(parent: int) -> None:
     die_with(parent)
-    # Whoever interrupts from the terminal means the worker, which ends this process when it is done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Who stops a whole terminal or service means the worker, which ends this process when it is done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)
     torch.set_num_threads(1)
 

@@ -29,7 +29,13 @@ from inference_worker.engine.pieces import cuts_within
 from inference_worker.engine.prefix_cache import PrefixCache, PromptPieces, name_pieces
 from inference_worker.engine.runner import DecodeRow, Runner
 from inference_worker.engine.sampler import finite_rows, likeliest_rows
-from inference_worker.engine.scheduler import EngineBusy, PrefillPiece, Scheduler, SchedulerLimits
+from inference_worker.engine.scheduler import (
+    EngineBusy,
+    EngineStopping,
+    PrefillPiece,
+    Scheduler,
+    SchedulerLimits,
+)
 from inference_worker.engine.sequence import (
     Admission,
     Event,
@@ -74,10 +80,11 @@ class Engine:
         self._thread.start()
 
     def submit(self, job: GenerationJob) -> int:
-        """Queue a request and return its sequence number; raises RequestTooLong or EngineBusy."""
+        """Queue a request and return its sequence number; raises RequestTooLong,
+        EngineBusy, EngineStopping."""
         with self._wake:
             if self._closing:
-                raise EngineBusy(len(self._live))
+                raise EngineStopping
             if self._waiting() >= self._scheduler.limits.waiting:
                 raise EngineBusy(self._waiting())
             self._scheduler.check(self._admission(self._next, job))
@@ -126,7 +133,8 @@ class Engine:
                 self._closing = True
                 waiting = [job for _, job in self._submitted]
                 self._submitted.clear()
-            stopping = Failed("worker_stopping", "the worker is shutting down")
+            ended = EngineStopping()
+            stopping = Failed(ended.code, str(ended))
             for job in [*(live.job for live in self._live.values()), *waiting]:
                 job.emit(stopping)
                 job.on_closed()

@@ -30,6 +30,15 @@ class EngineBusy(WorkerError):
         self.waiting = waiting
 
 
+class EngineStopping(WorkerError):
+    """Nothing is taken any more; another worker may stand here soon."""
+
+    code = "worker_stopping"
+
+    def __init__(self) -> None:
+        super().__init__("the worker is shutting down")
+
+
 class RequestTooLong(WorkerError):
     """Prompt plus allowed output exceed what one sequence may ever hold."""
 

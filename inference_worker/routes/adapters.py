@@ -6,6 +6,7 @@ Every content id is parsed before it is used; loading happens in the loader's th
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from inference_worker.adapters.loader import AdapterLoader
 from inference_worker.adapters.packing import PackedAdapter
-from inference_worker.adapters.status import State, Tier
+from inference_worker.adapters.status import AdapterRow, State, Tier
 from inference_worker.adapters.usage import BASE, UNUSED
 from inference_worker.errors import RequestInvalid, WorkerError
 from protocol.cid import parse_cid
@@ -75,11 +76,17 @@ def _release(loader: AdapterLoader, loading: Future[PackedAdapter]) -> None:
 @routes.get("/adapters")
 async def adapters(request: web.Request) -> web.Response:
     """Every known adapter, or those in `?state=`, and the bytes of each tier."""
-    status = request.app[LOADER].status()
     wanted = request.query.get("state")
     if wanted is not None and wanted not in _STATES:
         raise RequestInvalid("state", wanted, ", ".join(_STATES))
-    rows = [asdict(row) for row in status.rows() if wanted in (None, row.state)]
+    # Tens of thousands of rows take a second, in which no stream may stand still.
+    text = await asyncio.to_thread(_listed, request.app[LOADER], wanted)
+    return web.json_response(text=text)
+
+
+def _listed(loader: AdapterLoader, wanted: str | None) -> str:
+    status = loader.status()
+    rows = [_row(row) for row in status.rows() if wanted in (None, row.state)]
     tiers = {
         "host": {"used_bytes": status.host_used, "budget_bytes": status.host_budget},
         "disk": {"used_bytes": status.disk_used, "budget_bytes": status.disk_quota},
@@ -87,7 +94,15 @@ async def adapters(request: web.Request) -> web.Response:
     }
     base = asdict(status.uses.get(BASE, UNUSED))
     reply = {"v": 1, "used_bytes": status.host_used, "tiers": tiers, "base": base, "adapters": rows}
-    return web.json_response(reply)
+    return json.dumps(reply)
+
+
+def _row(row: AdapterRow) -> dict[str, object]:
+    # Without what is zero, false or empty: the list of all that may be registered stays readable.
+    known = asdict(row)
+    if row.use == UNUSED:
+        del known["use"]
+    return {name: value for name, value in known.items() if value}
 
 
 @routes.post("/adapters/{cid}")

@@ -11,7 +11,7 @@ from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
 from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
 from inference_worker.blobs.abort import FetchAborted
 from inference_worker.engine.constraint import ConstraintBroken
-from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
+from inference_worker.engine.scheduler import EngineBusy, EngineStopping, RequestTooLong
 from inference_worker.engine.sequence import Failed
 from inference_worker.routes.adapters import AdapterSlow, AdapterUnknown
 from inference_worker.routes.fences import StaleFence
@@ -34,6 +34,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.NodeUnreachable, 503),
     (errors.BackendUnavailable, 503),
     (EngineBusy, 503),
+    (EngineStopping, 503),
     (ResidencyFull, 503),
     (AdapterSlow, 503),
     (FetchAborted, 503),
@@ -56,10 +57,11 @@ _RETRY_SECONDS: tuple[tuple[type[Exception], int], ...] = (
     (AdapterSlow, 1),
     (errors.NodeUnreachable, 5),
     (FetchAborted, 5),
+    (EngineStopping, 5),
     (PackingProcessDied, 5),
     (errors.BackendUnavailable, 30),
 )
-_STOPPING, _GONE = "worker_stopping", errors.BackendUnavailable.code
+_STOPPING, _GONE = EngineStopping.code, errors.BackendUnavailable.code
 _FAILED_SECONDS = {_STOPPING: 5, _GONE: 30}
 _FAILED_STATUSES = {BrokeWhileServing.code: 422, ConstraintBroken.code: 422, _STOPPING: 503, _GONE: 503}
 

@@ -17,7 +17,7 @@ import structlog
 from inference_worker.adapters.refusals import AdapterRefused
 from inference_worker.engine.backend import EngineLoad
 from inference_worker.engine.job import GenerationJob
-from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
+from inference_worker.engine.scheduler import EngineBusy, EngineStopping, RequestTooLong
 from inference_worker.engine.sequence import Event, Failed, Finished
 from inference_worker.errors import BackendUnavailable, WorkerError
 from inference_worker.metrics import Metrics
@@ -69,7 +69,8 @@ class VllmEngine:
             raise self._failure
 
     def submit(self, job: GenerationJob) -> int:
-        """Take a job; raises RequestInvalid, NotForVllm, RequestTooLong, EngineBusy, BackendUnavailable."""
+        """Take a job; raises RequestInvalid, NotForVllm, RequestTooLong, EngineBusy, EngineStopping,
+        BackendUnavailable."""
         launch = self._process.launch
         check_params(job.params)
         if job.adapter is not None:
@@ -78,7 +79,9 @@ class VllmEngine:
         if reserved > launch.positions:
             raise RequestTooLong(reserved, launch.positions)
         with self._wake:
-            if self._closing or len(self._jobs) >= self._at_once:
+            if self._closing:
+                raise EngineStopping
+            if len(self._jobs) >= self._at_once:
                 raise EngineBusy(len(self._jobs))
             if not self._serving:
                 raise BackendUnavailable("it is being started again; ask again in a minute")

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node.serving.worker_adapters import AdapterLine, AdapterUse, Residency, Sample, TierLine
+from node.serving.worker_adapters import UNUSED, AdapterLine, AdapterUse, Residency, Sample, TierLine
 
-UNUSED = AdapterUse(*(0 for _ in AdapterUse.__dataclass_fields__))
 # A deployed model of which the worker has not heard since it started.
 ABSENT = "not asked for"
 NOT_DEPLOYED = ("quarantined", "failed")

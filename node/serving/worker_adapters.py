@@ -43,6 +43,9 @@ class AdapterUse:
     load_cpu_microseconds: int
 
 
+UNUSED = AdapterUse(*(0 for _ in AdapterUse.__dataclass_fields__))
+
+
 @dataclass(frozen=True)
 class AdapterLine:
     """One adapter. Sizes in bytes, 0 where it is not; `code` and `reason` say why it is not served."""
@@ -164,18 +167,21 @@ def _tier(fields: Fields, name: str) -> TierLine:
 
 
 def _adapter(fields: Fields) -> AdapterLine:
-    count = _count(fields)
+    # What is zero, false or empty is left out.
+    def count(name: str, most: int = MAX_COUNT) -> int:
+        return 0 if fields.absent(name) else fields.integer(name, 0, most)
+
     return AdapterLine(
         cid=_cid(fields),
         state=fields.choice("state", STATES),
         host_bytes=count("host_bytes"),
         disk_bytes=count("disk_bytes"),
-        leases=fields.integer("leases", 0, MAX_UINT32),
-        pinned=fields.boolean("pinned"),
+        leases=count("leases", MAX_UINT32),
+        pinned=not fields.absent("pinned") and fields.boolean("pinned"),
         requests=count("requests"),
-        code=fields.text("code", 64, CODE),
-        reason=fields.text("reason", MAX_REASON_CHARS),
-        use=_use(fields.child("use")),
+        code="" if fields.absent("code") else fields.text("code", 64, CODE),
+        reason="" if fields.absent("reason") else fields.text("reason", MAX_REASON_CHARS),
+        use=UNUSED if fields.absent("use") else _use(fields.child("use")),
     )
 
 

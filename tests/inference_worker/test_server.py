@@ -385,7 +385,7 @@ async def test_a_draining_worker_says_so_and_refuses_new_work(worker):
     """SPEC 4.27"""
     worker.services.engine.close(0)
     status, reply = await worker.generate()
-    assert (status, reply["code"]) == (503, "worker_busy")
+    assert (status, reply["code"]) == (503, "worker_stopping")
     _, body = await worker.call("GET", "/health")
     assert json.loads(body)["status"] == "draining"
 

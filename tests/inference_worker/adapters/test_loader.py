@@ -237,6 +237,29 @@ def test_an_adapter_quarantined_under_lease_keeps_its_bytes_until_the_lease_ends
     assert loader.acquire(cids[0]).cid == cids[0]
 
 
+@pytest.mark.parametrize("cleared", [False, True])
+def test_an_adapter_quarantined_while_it_is_read_is_not_served(shelf, cids, tmp_path, monkeypatch, cleared):
+    """SPEC 4.106, 4.107: its request is told, and its bytes are free again."""
+    loader = make_loader(shelf.fetch, tmp_path)
+    loader.release(loader.acquire(cids[0]).cid)
+    loader.evict(cids[0], "host")
+    read = loader.disk.read
+
+    def broken_meanwhile(cid):
+        loader.quarantine(cid, refusals.BrokeWhileServing(cid))
+        if cleared:
+            loader.clear(cid)
+        return read(cid)
+
+    monkeypatch.setattr(loader.disk, "read", broken_meanwhile)
+    with pytest.raises(AdapterBroken if cleared else AdapterQuarantined):
+        loader.acquire(cids[0])
+    assert loader.host.residency.used == 0 and len(loader.host) == 0
+    monkeypatch.undo()
+    loader.clear(cids[0])
+    assert loader.acquire(cids[0]).cid == cids[0] and loader.host.residency.leases(cids[0]) == 1
+
+
 def test_absent_blob_is_asked_for_again_after_a_while(shelf, clock, tmp_path):
     """SPEC 4.11"""
     named = adapter_files()

@@ -12,7 +12,7 @@ from inference_worker.engine.engine import Engine
 from inference_worker.engine.grammar import GrammarCompiler
 from inference_worker.engine.profile import profile_id
 from inference_worker.engine.prompt import PromptEncoder
-from inference_worker.engine.scheduler import EngineBusy, RequestTooLong, SchedulerLimits
+from inference_worker.engine.scheduler import EngineBusy, EngineStopping, RequestTooLong, SchedulerLimits
 from inference_worker.engine.sequence import Failed, Finished, TokenProduced
 from inference_worker.metrics import Metrics
 from protocol.json_schema import ANY_OBJECT
@@ -182,7 +182,7 @@ def test_a_loop_that_breaks_tells_everybody_and_takes_nothing_more(engine, monke
     assert running.wait().code == "worker_stopping"
     engine.wait()
     assert engine.load().closing and running.closed == 1
-    with pytest.raises(EngineBusy):
+    with pytest.raises(EngineStopping):
         submit(engine, PROMPTS[0])
 
 
@@ -207,7 +207,7 @@ def test_close_lets_running_requests_end(runner):
     outcome = submit(engine, PROMPTS[0], max_tokens=30)
     assert engine.close(WAIT_SECONDS)
     assert isinstance(outcome.wait(), Finished)
-    with pytest.raises(EngineBusy):
+    with pytest.raises(EngineStopping):
         submit(engine, PROMPTS[0])
 
 

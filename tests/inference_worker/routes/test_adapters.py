@@ -3,10 +3,13 @@
 import asyncio
 import json
 import threading
+from dataclasses import asdict
 
 import pytest
 
+from inference_worker.adapters.catalog import MAX_ENTRIES
 from inference_worker.adapters.refusals import WrongBase
+from inference_worker.adapters.status import AdapterRow
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.errors import NodeUnreachable
 from inference_worker.routes.adapters import AdapterSlow, lease
@@ -22,7 +25,9 @@ async def call(worker, method, path):
 
 async def row(worker, cid):
     _, listed = await call(worker, "GET", "/adapters")
-    return next(row for row in listed["adapters"] if row["cid"] == cid)
+    found = next(row for row in listed["adapters"] if row["cid"] == cid)
+    # What is zero, false or empty is left out.
+    return {**asdict(AdapterRow(cid, "registered")), **found}
 
 
 async def eventually(condition):
@@ -91,7 +96,7 @@ async def test_the_list_can_be_narrowed_and_its_bytes_add_up(worker):
     assert [r["cid"] for r in resident["adapters"]] == cids[:2]
     assert [r["cid"] for r in everything["adapters"]] == cids
     used = everything["tiers"]["host"]["used_bytes"]
-    assert used == everything["used_bytes"] == sum(r["host_bytes"] for r in everything["adapters"]) > 0
+    assert used == everything["used_bytes"] == sum(r.get("host_bytes", 0) for r in everything["adapters"]) > 0
 
 
 async def test_the_quarantine_is_listed_with_reasons_and_can_be_cleared(worker):
@@ -220,3 +225,14 @@ async def test_the_time_of_the_steps_is_booked_on_adapters_and_base(worker):
     assert all(uses[cid]["load_cpu_microseconds"] > 0 for cid in cids)
     account = listed["tiers"]["fetching"]
     assert account == {"used_bytes": 0, "budget_bytes": worker.services.loader.room.total}
+
+
+async def test_the_list_of_all_that_may_be_registered_fits_its_reader(worker):
+    """SPEC 4.109"""
+    loader = worker.services.loader
+    for number in range(MAX_ENTRIES):
+        loader.register(cid_of(number.to_bytes(8, "big")))
+    status, body = await worker.call("GET", "/adapters")
+    # 16 MiB are what the node takes for one reply.
+    assert status == 200 and len(body) < 1 << 24
+    assert len(json.loads(body)["adapters"]) == MAX_ENTRIES

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from inference_worker.engine.scheduler import EngineBusy, RequestTooLong
+from inference_worker.engine.scheduler import EngineStopping, RequestTooLong
 from inference_worker.engine.sequence import Failed, Finished, TokenProduced
 from inference_worker.errors import BackendUnavailable, RequestInvalid
 from inference_worker.vllm.folders import NotForVllm
@@ -207,5 +207,5 @@ def test_what_runs_when_the_engine_closes_is_told_so(tmp_path, narrow_base, adap
         assert not started.engine.close(0)
         assert outcome.wait() == Failed("worker_stopping", "the worker is shutting down")
         assert started.process.pid is None and not started.process.launch.socket.exists()
-        with pytest.raises(EngineBusy):
+        with pytest.raises(EngineStopping):
             submit(started.engine, PROMPT)
