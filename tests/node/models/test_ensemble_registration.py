@@ -5,28 +5,23 @@ from dataclasses import replace
 
 import pytest
 
-from node.api.model_source import ModelSource
-from node.blobs.store import BlobStore
 from node.errors import ChainReverted, InvalidInput, NotFound
-from node.models.contracts import ModelContracts, ModelStatus, ModelTerms
+from node.models.contracts import ModelStatus, ModelTerms
 from node.models.ensemble_registration import register_ensemble
-from node.models.registry import ModelRegistry, RegisteredModel
-from node.serving.catalog import RegistryCatalog
+from node.models.registry import RegisteredModel
 from node.serving.model import ServedModel
-from node.store.blocks import BlockTable
 from node.store.database import Database, open_database
-from node.store.models import ModelTable, TrainingTable
 from protocol.canonical import canonical_json
 from protocol.cid import cid_of_raw
 from protocol.ensemble import Member, ensemble_cid, ensemble_of
-from protocol.hashing import from_hex, sha256, to_hex
+from protocol.hashing import sha256, to_hex
 from protocol.pricing import Rates
 from protocol.types import TOTAL_PPM
 from tests.node.actors import METADATA, World, running_world
-from tests.node.bundles_made import BASE_FINGERPRINT, TOKENIZER_DIGEST, bundle_files, put_bundle
+from tests.node.bundles_made import BASE_FINGERPRINT, bundle_files, put_bundle
 from tests.node.bundles_made import weights as lora_pairs
+from tests.node.model_stage import TOKENIZER, ModelStage
 
-FINGERPRINT, TOKENIZER = from_hex(BASE_FINGERPRINT, 32), from_hex(TOKENIZER_DIGEST, 32)
 RATES, OTHER_RATES = Rates(10, 20, 3), Rates(11, 21, 4)
 DATA = cid_of_raw(b"a dataset manifest")
 ROYALTIES = 300_001
@@ -38,16 +33,8 @@ def world() -> Iterator[World]:
         yield started
 
 
-class Shop:
-    """Stage 3 of one node, its catalogue, and adapters to put together."""
-
-    def __init__(self, world: World, database: Database) -> None:
-        self.blobs = BlobStore(BlockTable(database))
-        self.contracts = ModelContracts(world.chain, world.transactor("publisher", database))
-        self.registry = ModelRegistry(ModelTable(database), self.blobs, self.contracts)
-        self.catalog = RegistryCatalog(self.registry, self.contracts, self.blobs, TrainingTable(database))
-        self.source = ModelSource(self.registry, self.catalog, world.chain)
-        self.base_id = self.registry.register_base(FINGERPRINT, TOKENIZER, METADATA)
+class Shop(ModelStage):
+    """Adapters to put together."""
 
     def adapter(
         self, name: str, files: Mapping[str, bytes] | None = None, live: bool = True, span: int = 8

@@ -5,23 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from node.api.model_source import ModelSource
-from node.blobs.store import BlobStore
 from node.errors import NotFound
-from node.models.contracts import ModelContracts, ModelStatus, ModelTerms
-from node.models.registry import ModelRegistry
-from node.serving.catalog import RegistryCatalog
-from node.store.blocks import BlockTable
+from node.models.contracts import ModelStatus, ModelTerms
 from node.store.database import Database, open_database
-from node.store.models import ModelTable, TrainingTable
 from node.training.result import TrainingResult, check_result
-from protocol.hashing import from_hex
 from protocol.pricing import Rates
 from protocol.wire import JobSpec
-from tests.node.actors import METADATA, World, running_world
-from tests.node.bundles_made import BASE_FINGERPRINT, RECIPE, TOKENIZER_DIGEST, training_result
+from tests.node.actors import World, running_world
+from tests.node.bundles_made import BASE_FINGERPRINT, RECIPE, training_result
+from tests.node.model_stage import ModelStage
 
-FINGERPRINT, TOKENIZER = from_hex(BASE_FINGERPRINT, 32), from_hex(TOKENIZER_DIGEST, 32)
 RATES = Rates(10**18 + 1, 2 * 10**18, 3)
 
 
@@ -31,16 +24,8 @@ def world() -> Iterator[World]:
         yield started
 
 
-class Shop:
-    """Stage 3 of one node, and what stands on it."""
-
-    def __init__(self, world: World, database: Database) -> None:
-        self.blobs = BlobStore(BlockTable(database))
-        self.contracts = ModelContracts(world.chain, world.transactor("publisher", database))
-        self.registry = ModelRegistry(ModelTable(database), self.blobs, self.contracts)
-        self.catalog = RegistryCatalog(self.registry, self.contracts, self.blobs, TrainingTable(database))
-        self.source = ModelSource(self.registry, self.catalog, world.chain)
-        self.base_id = self.registry.register_base(FINGERPRINT, TOKENIZER, METADATA)
+class Shop(ModelStage):
+    """Models to look for."""
 
     def trained(self) -> TrainingResult:
         manifest = self.blobs.put(b"a dataset manifest")
