@@ -158,11 +158,12 @@ def test_a_disk_that_takes_no_file_costs_no_load(process, tmp_path):
     assert torch.equal(loaded.packed.blob, expected.blob) and loaded.file is None
 
 
-def test_the_process_is_left_alone_by_interrupts(process, apart):
-    """SPEC 4.222: Ctrl-C reaches every process of a terminal."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_process_is_left_alone_by_signals_to_all(process, apart, number):
+    """SPEC 4.222: Ctrl-C reaches every process of a terminal, a stop every one of a service."""
     apart.pack(CID, [Part(CID, adapter_files())])
     pid = pid_of(process)
-    os.kill(pid, signal.SIGINT)
+    os.kill(pid, number)
     apart.pack(CID, [Part(CID, adapter_files())])
     assert pid_of(process) == pid
 
