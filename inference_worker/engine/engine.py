@@ -133,8 +133,7 @@ class Engine:
                 self._closing = True
                 waiting = [job for _, job in self._submitted]
                 self._submitted.clear()
-            ended = EngineStopping()
-            stopping = Failed(ended.code, str(ended))
+            stopping = EngineStopping.failure()
             for job in [*(live.job for live in self._live.values()), *waiting]:
                 job.emit(stopping)
                 job.on_closed()

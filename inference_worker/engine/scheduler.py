@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from inference_worker.engine.fairness import INPUT_COST, OUTPUT_COST, FairShares, load_cost
 from inference_worker.engine.pages import PAGE_POSITIONS, PagePool, pages_for
 from inference_worker.engine.pieces import next_cut
-from inference_worker.engine.sequence import Admission
+from inference_worker.engine.sequence import Admission, Failed
 from inference_worker.engine.waiting_line import Waiting, WaitingLines
 from inference_worker.errors import WorkerError
 
@@ -37,6 +37,11 @@ class EngineStopping(WorkerError):
 
     def __init__(self) -> None:
         super().__init__("the worker is shutting down")
+
+    @classmethod
+    def failure(cls) -> Failed:
+        """The same, for a request that was taken before."""
+        return Failed(cls.code, str(cls()))
 
 
 class RequestTooLong(WorkerError):

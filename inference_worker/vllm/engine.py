@@ -32,8 +32,6 @@ from inference_worker.vllm.suspects import BESIDE, Suspects
 
 log = structlog.get_logger()
 
-_STOPPING = Failed("worker_stopping", "the worker is shutting down")
-
 
 class VllmEngine:
     """At most `at_once` jobs; vLLM itself lines up what does not fit its batch."""
@@ -194,7 +192,7 @@ class VllmEngine:
         if not task.cancelled():
             event = task.result()
         elif self._stop.is_set() or self._failure is not None:
-            event = _STOPPING
+            event = EngineStopping.failure()
         if event is not None:
             job.emit(event)
         job.on_closed()
