@@ -163,6 +163,16 @@ class IndexCorrupt(WorkerError):
         self.what, self.expected, self.actual = what, expected, actual
 
 
+class SpanIndexTooLarge(WorkerError):
+    """Rows ask for a span index beyond a limit; nothing was allocated for it."""
+
+    code = "span_index_too_large"
+
+    def __init__(self, what: str, allowed: int, asked: int) -> None:
+        super().__init__(f"{what}: at most {allowed}, asked for {asked}")
+        self.what, self.allowed, self.asked = what, allowed, asked
+
+
 class AdapterInvalid(WorkerError):
     """An adapter's files were refused; `reason` names the first rule it broke."""
 
