@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,7 @@ class Shard:
         for start in range(len(pattern) // CODE_BYTES):
             end = max(end, start)
             wanted = pattern[start * CODE_BYTES :]
-            at = bisect_left(places, wanted, key=lambda p, size=len(wanted): self._bytes(p, size))
+            at = bisect_left(places, wanted, key=self._reader(len(wanted)))
             for neighbour in places[max(at - 1, 0) : at + 1]:
                 end = max(end, start + self._common(neighbour, wanted, end - start))
             found.append(end)
@@ -73,20 +73,22 @@ class Shard:
     def lowest(self, wanted: bytes) -> tuple[int, int] | None:
         """(row ordinal, place in the row) of the first occurrence of these codes; None if there is none."""
         places, size = memoryview(self.order), len(wanted)
-        low = bisect_left(places, wanted, key=lambda p: self._bytes(p, size))
-        high = bisect_right(places, wanted, lo=low, key=lambda p: self._bytes(p, size))
+        low = bisect_left(places, wanted, key=self._reader(size))
+        high = bisect_right(places, wanted, lo=low, key=self._reader(size))
         if low == high:
             return None
         place = self._least(low, high)
         row = int(np.searchsorted(self.ends, place))
         return row, place - (int(self.ends[row - 1]) + 1 if row else 0)
 
-    def _bytes(self, place: int, size: int) -> bytes:
-        return self.text[place * CODE_BYTES : place * CODE_BYTES + size].tobytes()
+    def _reader(self, size: int) -> Callable[[int], bytes]:
+        """What reads `size` bytes of text from a place on."""
+        text = self.text
+        return lambda place: text[place * CODE_BYTES : place * CODE_BYTES + size].tobytes()
 
     def _common(self, place: int, wanted: bytes, least: int) -> int:
         """How many codes agree; the caller's `least` are compared at once."""
-        here = self._bytes(place, len(wanted))
+        here = self._reader(len(wanted))(place)
         if here[: least * CODE_BYTES] != wanted[: least * CODE_BYTES]:
             return 0
         count, limit = least * CODE_BYTES, min(len(here), len(wanted))
