@@ -105,8 +105,11 @@ def measure(rows: Sequence[Row]) -> Figures:
         folder = ShardFolder(Path(place), "benchmark")
         plan = folder.plan(places)
         cost = folder.cost(plan, rows.__getitem__)
-        print(f"{size} tokens: about {cost.disk_bytes >> 20} MiB on disk, {cost.memory_bytes >> 20} MiB of")
-        print(f"  memory, {cost.seconds:.0f} s", flush=True)
+        print(
+            f"{size} tokens: about {cost.disk_bytes / 1e6:.1f} MB on disk, "
+            f"{cost.memory_bytes / 1e6:.0f} MB of memory, {cost.seconds:.1f} s",
+            flush=True,
+        )
         begun = time.perf_counter()
         folder.build(plan, rows.__getitem__, lambda done, every: print(f"  {done} of {every} rows"))
         built = time.perf_counter()

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from inference_worker.attribution.index import AttributionIndex, decode_index
 from inference_worker.attribution.influence import InfluenceQuery, gradient_units
 from inference_worker.attribution.report import did_not_run, make_report, token_texts
-from inference_worker.attribution.spans import SpanIndex, TokenRow, credited_matches
+from inference_worker.attribution.shard_folder import Built, ShardFolder, SpanRow
+from inference_worker.attribution.spans import credited_matches
+from inference_worker.attribution.version_spans import version_spans
 from inference_worker.base.exchange import Exchange
 from inference_worker.base.load import Base
 from inference_worker.base.text_tokens import encode_text
-from inference_worker.blobs.node_blobs import Blobs
+from inference_worker.blobs.node_blobs import Blobs, SourceRow
 from inference_worker.errors import BaseMismatch, IndexCorrupt
 from protocol.attribution import Lane, LaneUnits
 from protocol.spans import Match, span_units
@@ -35,14 +39,16 @@ class _Version:
     """What the span lane and the clusters need of one dataset version."""
 
     clusters: dict[int, int]
-    spans: SpanIndex
+    spans: Built
 
 
 class AttributionService:
     """`attribute` may be called from several threads; answers are computed one after the other."""
 
-    def __init__(self, base: Base, blobs: Blobs) -> None:
+    def __init__(self, base: Base, blobs: Blobs, spans: Path | None = None) -> None:
+        """`spans`: folder for the span index of rows that are not gated; without one it is in memory."""
         self._base = base
+        self._shards = None if spans is None else ShardFolder(spans, base.tokenizer_digest)
         self._blobs = blobs
         self._lock = threading.Lock()
         self._indexes: OrderedDict[str, tuple[AttributionIndex, InfluenceQuery]] = OrderedDict()
@@ -77,7 +83,7 @@ class AttributionService:
                 query, ledger = influence.code(exchange)
                 lanes.append(gradient_units(index, query, ledger, version.clusters))
             elif lane is Lane.SPAN and request.output_ids:
-                matches = credited_matches(version.spans, request.output_ids, request.min_span_tokens)
+                matches = credited_matches(version.spans.index, request.output_ids, request.min_span_tokens)
                 lanes.append(span_units(matches, len(request.output_ids)))
             else:
                 lanes.append(did_not_run(lane))
@@ -91,13 +97,14 @@ class AttributionService:
 
     def _load_version(self, cid: str) -> _Version:
         clusters = {row.index: row.cluster for row in self._blobs.manifest(cid).rows}
-        rows = [
-            TokenRow(
-                source.place.index, row_tokens(self._base.tokenizer, source.row.prompt, source.row.completion)
-            )
-            for source in self._blobs.rows(cid)
-        ]
-        return _Version(clusters, SpanIndex(rows))
+        sources = {source.place.index: source for source in self._blobs.rows(cid)}
+        places = [sources[index].place for index in sorted(sources)]
+        rows = [SpanRow(place.index, place.digest, place.gated) for place in places]
+        spans = version_spans(self._shards, rows, partial(_tokens_of, self._base.tokenizer, sources))
+        if self._shards is not None:
+            kept = (version.spans.files for version in self._versions.values())
+            self._shards.forget_but(spans.files.union(*kept))
+        return _Version(clusters, spans)
 
 
 def row_tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[int, ...]:
@@ -105,6 +112,11 @@ def row_tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[int, ...]:
     joined.
     """
     return (*encode_text(tokenizer, prompt), *encode_text(tokenizer, completion))
+
+
+def _tokens_of(tokenizer: Any, sources: Mapping[int, SourceRow], index: int) -> tuple[int, ...]:
+    row = sources[index].row
+    return row_tokens(tokenizer, row.prompt, row.completion)
 
 
 def _kept(cache: OrderedDict[str, T], key: str, load: Callable[[str], T]) -> T:

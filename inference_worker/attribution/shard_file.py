@@ -57,7 +57,12 @@ def keys_of(digests: Sequence[str]) -> Keys:
 def encode_shard(shard: Shard, digests: Sequence[str]) -> bytes:
     """The file of a shard whose rows have these digests: a function of the two."""
     text = np.frombuffer(shard.text, np.uint8)
-    arrays = {"text": text, "order": shard.order, "alphabet": shard.alphabet, "keys": keys_of(digests)}
+    arrays: dict[str, Array] = {
+        "text": text,
+        "order": shard.order,
+        "alphabet": shard.alphabet,
+        "keys": keys_of(digests),
+    }
     return encode_arrays({"format": FORMAT, "content": _content(arrays)}, arrays)
 
 
@@ -76,7 +81,7 @@ def read_shard(path: Path) -> ShardFile:
     if facts.get("content") != _content(arrays):
         raise IndexCorrupt(f"content of {path.name}", facts.get("content"), _content(arrays))
     shard = shard_of(
-        memoryview(arrays["text"]).toreadonly(),
+        arrays["text"].data.toreadonly(),
         _native(arrays["order"]),
         _native(arrays["alphabet"]),
     )
@@ -93,5 +98,5 @@ def _native(array: Array) -> npt.NDArray[np.uint32]:
 def _content(arrays: Mapping[str, Array]) -> str:
     hashed = sha256()
     for name in sorted(arrays):
-        hashed.update(np.ascontiguousarray(arrays[name]))
+        hashed.update(np.ascontiguousarray(arrays[name]).data)
     return hashed.hexdigest()

@@ -169,6 +169,15 @@ class ShardFolder:
             os.close(folder)
 
 
+def memory_shards(rows: Sequence[SpanRow], tokens_of: TokensOf) -> SuffixIndex:
+    """The index of these rows with nothing on disk."""
+    shards = (
+        VersionShard(build_shard(tokens), tuple(row.index for row in group))
+        for group, tokens in _groups(rows, tokens_of)
+    )
+    return SuffixIndex(tuple(shards))
+
+
 def _groups(
     rows: Sequence[SpanRow], tokens_of: TokensOf
 ) -> Iterator[tuple[list[SpanRow], list[Sequence[int]]]]:

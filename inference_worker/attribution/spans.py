@@ -1,8 +1,8 @@
-"""Exact token spans that an answer shares with rows: index, maximal matches, and thresholds measured on a
-null.
+"""Exact token spans that an answer shares with rows: what rule `span-1` may credit, and thresholds measured
+on a null.
 
-The index lives in memory only, so the text of gated rows never reaches a disk through it. What is credited
-follows rule `span-1` in `protocol.spans`; this module only finds matches.
+What is credited follows `protocol.spans`; this module only finds matches. Answers are looked up in a
+`SuffixIndex`; the null needs every maximal match and has its own index, in memory only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from inference_worker.attribution.suffix_index import SuffixIndex
 from inference_worker.attribution.token_classes import TokenClasses
 from protocol.spans import Match, least_tokens
 
@@ -65,11 +66,11 @@ class SpanIndex:
         )
 
 
-def credited_matches(index: SpanIndex, output: Sequence[int], registered: int) -> list[Match]:
-    """Maximal matches as long as the model's registration asks, whatever their class: the contracts know
-    that one number, and an omitted match that reaches it is a fault.
+def credited_matches(index: SuffixIndex, output: Sequence[int], registered: int) -> list[Match]:
+    """What the cover can take of the matches as long as the model's registration asks, whatever their class:
+    the contracts know that one number, and an omitted match that reaches it is a fault.
     """
-    return list(index.maximal_matches(output, least_tokens(registered)))
+    return index.leading_matches(output, least_tokens(registered))
 
 
 def measured_thresholds(

@@ -25,10 +25,11 @@ def suffix_order(codes: Codes) -> Places:
     """
     places = np.flatnonzero(codes != END)
     left = _codes_left(codes)
-    keys = _first_keys(codes)[places]
-    order = places[np.argsort(keys, kind="stable")]
+    first = _first_keys(codes)[places]
+    turn = np.argsort(first, kind="stable")
+    order = places[turn]
     ranks = np.zeros(len(codes), np.int64)
-    slots = _rank(order, np.arange(len(order)), np.sort(keys), ranks)
+    slots = _rank(order, np.arange(len(order)), first[turn], ranks)
     reach = FIRST_REACH
     while len(slots := slots[left[order[slots]] >= reach]):
         tied = order[slots]

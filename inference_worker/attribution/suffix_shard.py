@@ -60,7 +60,7 @@ class Shard:
 
     def reaches(self, pattern: bytes) -> list[int]:
         """For each output place, the end of the longest match from there: never falling, in tokens."""
-        places, found, end = memoryview(self.order), [], 0
+        places, found, end = self.order.data, [], 0
         for start in range(len(pattern) // CODE_BYTES):
             end = max(end, start)
             wanted = pattern[start * CODE_BYTES :]
@@ -72,7 +72,7 @@ class Shard:
 
     def lowest(self, wanted: bytes) -> tuple[int, int] | None:
         """(row ordinal, place in the row) of the first occurrence of these codes; None if there is none."""
-        places, size = memoryview(self.order), len(wanted)
+        places, size = self.order.data, len(wanted)
         low = bisect_left(places, wanted, key=self._reader(size))
         high = bisect_right(places, wanted, lo=low, key=self._reader(size))
         if low == high:

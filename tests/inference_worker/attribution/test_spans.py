@@ -1,7 +1,10 @@
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_worker.attribution.report import token_texts
+from inference_worker.attribution.shard_folder import SpanRow, memory_shards
 from inference_worker.attribution.spans import (
     SpanIndex,
     TokenRow,
@@ -9,6 +12,7 @@ from inference_worker.attribution.spans import (
     measured_thresholds,
     threshold_of,
 )
+from inference_worker.attribution.suffix_index import SuffixIndex
 from inference_worker.attribution.token_classes import BYTES, DIGIT, NEUTRAL, TokenClasses, class_of_text
 from inference_worker.base.load import Base
 from protocol.spans import Match
@@ -34,6 +38,10 @@ def naive(rows: list[list[int]], output: list[int]) -> set[tuple[int, int, int, 
     return found
 
 
+def in_shards(rows: Sequence[tuple[int, ...]]) -> SuffixIndex:
+    return memory_shards([SpanRow(n, "", True) for n in range(len(rows))], rows.__getitem__)
+
+
 @given(rows=st.lists(TOKENS, max_size=4), output=TOKENS)
 def test_matches_are_all_maximal_ones_and_no_others(rows: list[list[int]], output: list[int]) -> None:
     """SPEC 5.23"""
@@ -50,7 +58,7 @@ def test_shuffled_answers_rarely_reach_the_threshold(tiny_base: Base) -> None:
     index = SpanIndex([TokenRow(n, ids) for n, ids in enumerate(answers)])
     measured = measured_thresholds(index, answers, classes, seed=1)
     assert measured == measured_thresholds(index, answers, classes, seed=1) and min(measured.values()) >= 3
-    own = credited_matches(index, answers[0], 3)
+    own = credited_matches(in_shards(answers), answers[0], 3)
     assert any(match.length == len(answers[0]) and match.row == 0 for match in own)
 
 
@@ -59,7 +67,7 @@ def test_the_registered_length_alone_binds(tiny_base: Base) -> None:
     ids = tuple(
         tiny_base.tokenizer(" acute sinusitis of the left side", add_special_tokens=False)["input_ids"]
     )
-    index = SpanIndex([TokenRow(0, ids)])
+    index = in_shards([ids])
     short = ids[:4]
     assert [m.length for m in credited_matches(index, short, 4)] == [4]
     assert [m.length for m in credited_matches(index, short, 0)] == [4]
