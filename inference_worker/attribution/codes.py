@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from inference_worker.attribution.index import Codes
 from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
+from inference_worker.attribution.scan import Ints, scan_columns
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,9 @@ def encode_query(vectors: Sequence[Floats], units: Sequence[float]) -> QueryCode
     return QueryCode(np.stack(codes), weights)
 
 
-def scan(query: QueryCode, checkpoints: Sequence[Codes]) -> Ints:
+def scan(query: QueryCode, checkpoints: Sequence[Codes], threads: int = 1) -> Ints:
     """Integer score of each row: sum over checkpoints of weight · magnitude · Σ ±code. Fits 64 bits by
-    construction.
+    construction; any number of threads gives the same.
     """
-    total = np.zeros(len(checkpoints[0].magnitude), dtype=np.int64)
-    for code, weight, rows in zip(query.codes, query.weights, checkpoints, strict=True):
-        total += weight * rows.magnitude.astype(np.int64) * signed_sums(code, rows.bits)
-    return total
-
-
-def signed_sums(code: npt.NDArray[np.int8], bits: npt.NDArray[np.uint8]) -> Ints:
-    """Σ_j ±code[j] for each row of packed signs: twice the sum over set bits less the sum of all."""
-    wide = code.astype(np.int64)
-    set_bits = np.unpackbits(bits, axis=1, count=len(wide)).astype(np.int64)
-    sums: Ints = 2 * (set_bits @ wide) - int(wide.sum())
-    return sums
+    columns = [rows.column for rows in checkpoints]
+    return scan_columns(query.codes, query.weights, columns, len(checkpoints[0].magnitude), threads)

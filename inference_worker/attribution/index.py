@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 
 from inference_worker.attribution.array_file import Array, decode_arrays, encode_arrays
 from inference_worker.attribution.method import SKETCH_WIDTH
+from inference_worker.attribution.scan import Column
+from inference_worker.attribution.tiles import tile_bits, tile_magnitudes
 from inference_worker.errors import IndexCorrupt
 from protocol.errors import ProtocolError
 from protocol.fields import Fields
@@ -29,6 +32,11 @@ class Codes:
 
     bits: npt.NDArray[np.uint8]
     magnitude: npt.NDArray[np.uint16]
+
+    @cached_property
+    def column(self) -> Column:
+        """The same, as the scan reads it; laid out on first use."""
+        return Column(tile_bits(self.bits), tile_magnitudes(self.magnitude))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from inference_worker.attribution.build import sketch_at
-from inference_worker.attribution.codes import Floats, Ints, QueryCode, encode_query, scan
+from inference_worker.attribution.codes import Floats, QueryCode, encode_query, scan
 from inference_worker.attribution.gradients import LoraProbe, LoraWeights, lora_weights
 from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.method import (
@@ -25,6 +25,7 @@ from inference_worker.attribution.method import (
     MAD_FACTOR_PPM,
     TOP_ROWS,
 )
+from inference_worker.attribution.scan import Ints
 from inference_worker.base.exchange import Exchange
 from protocol.attribution import MAX_UNITS, Lane, LaneUnits
 
@@ -106,7 +107,7 @@ def gradient_units(
     index: AttributionIndex, query: QueryCode, ledger: Ledger, clusters: Mapping[int, int]
 ) -> LaneUnits:
     """The gradient lane of one answer; `clusters` maps a manifest row to its canonical row."""
-    scores = scan(query, [point.rows for point in index.checkpoints])
+    scores = scan(query, [point.rows for point in index.checkpoints], torch.get_num_threads())
     null = scan(query, [point.decoys for point in index.checkpoints])
     # A decoy that may not earn says nothing about what may.
     eligible = null[index.informative_decoys == 1]

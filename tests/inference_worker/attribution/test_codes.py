@@ -3,8 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inference_worker.attribution.codes import encode_query, encode_rows, scan, signed_sums, unit_of
+from inference_worker.attribution.codes import encode_query, encode_rows, scan, unit_of
 from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
+from tests.inference_worker.attribution.naive_scan import signed_sums
 
 WIDTH = 64
 VECTORS = arrays(np.float64, (5, WIDTH), elements=st.floats(-1e3, 1e3, width=32))
