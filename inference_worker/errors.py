@@ -173,6 +173,18 @@ class SpanIndexTooLarge(WorkerError):
         self.what, self.allowed, self.asked = what, allowed, asked
 
 
+class IndexTooLarge(WorkerError):
+    """An attribution index would not fit on the disk; nothing was written."""
+
+    code = "index_too_large"
+
+    def __init__(self, needed: int, free: int) -> None:
+        super().__init__(
+            f"the index takes {needed:,} bytes, {free:,} are free; make room or index fewer rows"
+        )
+        self.needed, self.free = needed, free
+
+
 class AdapterInvalid(WorkerError):
     """An adapter's files were refused; `reason` names the first rule it broke."""
 
