@@ -23,7 +23,14 @@ from protocol.manifest import (
 )
 from protocol.sumtree import SumLeaf, prove_sum, sum_before, sum_root
 from protocol.unixfs import CHUNK_BYTES, MAX_LINKS, build
-from scripts import vectors_answers, vectors_disputes, vectors_faults, vectors_labour, vectors_sampling
+from scripts import (
+    vectors_answers,
+    vectors_disputes,
+    vectors_faults,
+    vectors_influence,
+    vectors_labour,
+    vectors_sampling,
+)
 from scripts.vectors_samples import Case, leaf_json, proof_json, sample_manifest, word
 
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 13)
@@ -38,6 +45,7 @@ def vectors() -> dict[str, Callable[[], Case]]:
         "voucher": vectors_answers.voucher,
         "attribution": vectors_answers.attribution,
         "faults": vectors_faults.faults,
+        "influence": vectors_influence.influence,
         "split": vectors_answers.split,
         "epoch": vectors_answers.epoch,
         "unixfs": _unixfs,

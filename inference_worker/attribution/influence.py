@@ -27,7 +27,8 @@ from inference_worker.attribution.method import (
 )
 from inference_worker.attribution.scan import Ints
 from inference_worker.base.exchange import Exchange
-from protocol.attribution import MAX_UNITS, Lane, LaneUnits
+from protocol.attribution import LaneUnits
+from protocol.influence import Measured, settle
 
 PPM = 1_000_000
 
@@ -115,7 +116,8 @@ def gradient_units(
     excess = np.where(index.informative == 1, scores - threshold, 0)
     kept = best_of_clusters(index.rows.tolist(), excess.tolist(), clusters)
     chance = expected_by_chance(eligible - threshold, len(null), len(scores))
-    return settle(kept, chance, ledger)
+    measured = Measured(threshold, chance, ledger.gain, ledger.floor)
+    return settle({row: units + threshold for row, units in kept.items()}, measured)
 
 
 def threshold_of(scores: Ints, eligible: Ints, decoys: int) -> int:
@@ -151,23 +153,6 @@ def expected_by_chance(excess: Ints, decoys: int, rows: int) -> int:
     decoys.
     """
     return sum(max(0, int(units)) for units in excess) * rows // decoys if decoys else 0
-
-
-def settle(kept: Mapping[int, int], chance: int, ledger: Ledger) -> LaneUnits:
-    """Lane units in which rows stand to the whole as their units less chance's, times the adapter's
-    likelihood part.
-
-    Nothing above the threshold, or an adapter that made the answer no likelier, leaves all of it
-    unattributed.
-    """
-    found = sum(kept.values())
-    if found == 0 or ledger.gain == 0:
-        return LaneUnits(Lane.GRADIENT, (), 1, ran=True)
-    whole = -(-(found + chance) * (ledger.gain + ledger.floor) // ledger.gain)
-    # Python's integers do not overflow, other readers' do; one common divisor keeps every proportion.
-    shrink = -(-whole // MAX_UNITS)
-    units = tuple((row, value // shrink) for row, value in sorted(kept.items()) if value // shrink > 0)
-    return LaneUnits(Lane.GRADIENT, units, whole // shrink - sum(value for _, value in units), ran=True)
 
 
 def _middle(values: Ints) -> int:
