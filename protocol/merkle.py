@@ -5,7 +5,7 @@ rewrites a full subtree. No last node is ever duplicated. Leaves, nodes and the 
 tags, so none can be passed off as another. Solidity twin: contracts/libraries/OpenMerkle.sol; same vectors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from protocol.errors import EncodingError
@@ -44,6 +44,16 @@ def prove(payloads: Sequence[bytes], index: int, keccak: Keccak) -> Proof:
             path.append(level[sibling])
         place >>= 1
     return Proof(index, len(payloads), tuple(path))
+
+
+def root_and_proofs(
+    payloads: Iterable[bytes], places: Sequence[int], keccak: Keccak
+) -> tuple[bytes, tuple[Proof, ...]]:
+    """`root` and the proofs of `places`, for payloads too many to hold: one pass, a path of memory."""
+    climb = _Climb(places, keccak)
+    for payload in payloads:
+        climb.add(payload)
+    return climb.finish()
 
 
 def verify(payload: bytes, proof: Proof, expected: bytes, keccak: Keccak) -> bool:
@@ -110,3 +120,40 @@ def _levels(payloads: Sequence[bytes], keccak: Keccak) -> list[list[bytes]]:
 
 def _record(top: bytes, count: int, keccak: Keccak) -> bytes:
     return keccak(words(tag("root", keccak), top, count))
+
+
+class _Climb:
+    """The full subtrees so far, largest first, as (digest, first leaf, end), and the paths grown in them."""
+
+    def __init__(self, places: Sequence[int], keccak: Keccak) -> None:
+        self._keccak = keccak
+        self._leaf, self._node = tag("leaf", keccak), tag("node", keccak)
+        self._paths: dict[int, list[bytes]] = {place: [] for place in places}
+        self._peaks: list[tuple[bytes, int, int]] = []
+        self._count = 0
+
+    def add(self, payload: bytes) -> None:
+        digest = self._keccak(words(self._leaf, payload))
+        peak, merges = (digest, self._count, self._count + 1), self._count
+        while merges & 1:
+            peak, merges = self._join(self._peaks.pop(), peak), merges >> 1
+        self._peaks.append(peak)
+        self._count += 1
+
+    def finish(self) -> tuple[bytes, tuple[Proof, ...]]:
+        missing = [place for place in self._paths if not 0 <= place < self._count]
+        if missing:
+            raise EncodingError(f"no leaves {missing} among {self._count}")
+        if not self._peaks:
+            return EMPTY_ROOT, ()
+        top = self._peaks.pop()
+        while self._peaks:
+            top = self._join(self._peaks.pop(), top)
+        proofs = tuple(Proof(place, self._count, tuple(path)) for place, path in self._paths.items())
+        return _record(top[0], self._count, self._keccak), proofs
+
+    def _join(self, left: tuple[bytes, int, int], right: tuple[bytes, int, int]) -> tuple[bytes, int, int]:
+        for place, path in self._paths.items():
+            if left[1] <= place < right[2]:
+                path.append(right[0] if place < left[2] else left[0])
+        return self._keccak(self._node + left[0] + right[0]), left[1], right[2]

@@ -27,11 +27,12 @@ from scripts import (
     vectors_answers,
     vectors_disputes,
     vectors_faults,
+    vectors_index,
     vectors_influence,
     vectors_labour,
     vectors_sampling,
 )
-from scripts.vectors_samples import Case, leaf_json, proof_json, sample_manifest, word
+from scripts.vectors_samples import Case, leaf_json, merkle_proof_json, proof_json, sample_manifest, word
 
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 13)
 
@@ -53,6 +54,7 @@ def vectors() -> dict[str, Callable[[], Case]]:
         "sampling": vectors_sampling.sampling,
         "disputes": vectors_disputes.disputes,
         "labour": vectors_labour.labour,
+        "index": vectors_index.index,
     }
 
 
@@ -65,14 +67,7 @@ def _merkle() -> Case:
             {
                 "payloads": [to_hex(payload) for payload in payloads],
                 "root": to_hex(merkle.root(payloads, keccak)),
-                "proofs": [
-                    {
-                        "index": proof.index,
-                        "count": proof.count,
-                        "path": [to_hex(node) for node in proof.path],
-                    }
-                    for proof in proofs
-                ],
+                "proofs": [merkle_proof_json(proof) for proof in proofs],
             }
         )
     return {"empty": to_hex(merkle.EMPTY_ROOT), "cases": cases}

@@ -17,6 +17,7 @@ from protocol.manifest import (
     coverage,
     encode_row,
 )
+from protocol.merkle import Proof
 from protocol.parameters import DEFAULTS
 from protocol.receipt import (
     Receipt,
@@ -140,3 +141,7 @@ def leaf_json(leaf: SumLeaf) -> Case:
 def proof_json(proof: SumProof) -> Case:
     path = [{"digest": to_hex(digest), "sum": str(amount)} for digest, amount in proof.path]
     return {"index": proof.index, "count": proof.count, "path": path}
+
+
+def merkle_proof_json(proof: Proof) -> Case:
+    return {"index": proof.index, "count": proof.count, "path": [to_hex(node) for node in proof.path]}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from protocol.errors import EncodingError
 from protocol.hashing import tag, words
-from protocol.merkle import EMPTY_ROOT, Proof, prove, root, verify, verify_absence
+from protocol.merkle import EMPTY_ROOT, Proof, prove, root, root_and_proofs, verify, verify_absence
 from tests.protocol.records import words32
 
 payload_lists = st.lists(words32, min_size=1, max_size=20)
@@ -33,6 +33,7 @@ def test_root_equals_the_naive_tree(payloads):
 def test_the_empty_root_is_zero_and_proves_nothing():
     """SPEC 0.8"""
     assert root([], keccak) == EMPTY_ROOT == bytes(32)
+    assert root_and_proofs([], [], keccak) == (EMPTY_ROOT, ())
     assert not verify(bytes(32), Proof(0, 0, ()), EMPTY_ROOT, keccak)
     assert not verify(bytes(32), Proof(0, 1, ()), EMPTY_ROOT, keccak)
     with pytest.raises(EncodingError):
@@ -51,6 +52,16 @@ def test_every_payload_has_a_proof(payloads):
     expected = root(payloads, keccak)
     for index, payload in enumerate(payloads):
         assert verify(payload, prove(payloads, index, keccak), expected, keccak)
+
+
+@given(payload_lists, st.data())
+def test_one_pass_gives_the_same_root_and_proofs(payloads, data):
+    """SPEC 0.9"""
+    places = data.draw(st.lists(st.integers(0, len(payloads) - 1), unique=True))
+    proofs = tuple(prove(payloads, place, keccak) for place in places)
+    assert root_and_proofs(iter(payloads), places, keccak) == (root(payloads, keccak), proofs)
+    with pytest.raises(EncodingError):
+        root_and_proofs(iter(payloads), [len(payloads)], keccak)
 
 
 def flipped(data, bit):
