@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the engine is measured against, each in an environment of its own under .tools/bench.
-# Arguments: which of transformers, vllm, llama, plots; default: all. One that does not install leaves the
+# Arguments: which of transformers, vllm, llama, plots, hpo; default: all but hpo, which is data. One that does not install leaves the
 # end of its output in .tools/bench/<name>.failed, and the benchmark names it as not run.
 set -uo pipefail
 cd "$(dirname "$0")/.."
