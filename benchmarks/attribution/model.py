@@ -114,14 +114,20 @@ class AdaptedTail(nn.Module):
         x = self._below(hidden)
         last = self.blocks[-1]
         x = last.feed(x, last.attend(x, self._angles(x)))  # type: ignore[operator]
-        return self._logits(x)
+        return functional.linear(self._normed(x), self.get_buffer("head"))
 
-    def answer_logits(self, hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """Logits where `places` (rows, tokens) is true, row by row: the same numbers for less work."""
+    def answer_states(self, hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Last normed states where `places` (rows, tokens) is true, row by row: the same numbers for less
+        work.
+        """
         x = self._below(hidden)
         last = self.blocks[-1]
         gathered = last.attend(x, self._angles(x))  # type: ignore[operator]
-        return self._logits(last.feed(x[places], gathered[places]))  # type: ignore[operator]
+        return self._normed(last.feed(x[places], gathered[places]))  # type: ignore[operator]
+
+    def answer_logits(self, hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Logits where `places` is true."""
+        return functional.linear(self.answer_states(hidden, places), self.get_buffer("head"))
 
     def _below(self, x: torch.Tensor) -> torch.Tensor:
         angles = self._angles(x)
@@ -129,9 +135,8 @@ class AdaptedTail(nn.Module):
             x = block.feed(x, block.attend(x, angles))  # type: ignore[operator]
         return x
 
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
-        normed = rms_norm(x, self.get_buffer("norm"), self.geometry.epsilon)
-        return functional.linear(normed, self.get_buffer("head"))
+    def _normed(self, x: torch.Tensor) -> torch.Tensor:
+        return rms_norm(x, self.get_buffer("norm"), self.geometry.epsilon)
 
     def _angles(self, x: torch.Tensor) -> torch.Tensor:
         """(tokens, head width / 2) rotary angles."""
