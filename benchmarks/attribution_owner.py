@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import simple_icd_10_cm as icd
 import torch
 
 from inference_worker.attribution.build import TrainingPoint, build_index
 from inference_worker.attribution.gradients import LoraProbe, lora_weights
-from inference_worker.attribution.index import AttributionIndex, IndexFacts, decode_index, encode_index
+from inference_worker.attribution.index import AttributionIndex, IndexFacts
 from inference_worker.attribution.influence import InfluenceQuery, gradient_units, unflatten
 from inference_worker.attribution.sketch import seed_of
 from inference_worker.base.chat import render_question
@@ -82,11 +83,8 @@ def real_rows(per_owner: int, held_out: int, seed: int) -> tuple[list[Row], list
 
 
 def train_and_index(base: Base, rows: Sequence[Row], recipe: Recipe, work: Path) -> AttributionIndex:
-    """The specialist's index, from DIR when it was built before."""
+    """The specialist's index; training and its parts are taken from DIR where they are there."""
     work.mkdir(parents=True, exist_ok=True)
-    saved = work / "index.bin"
-    if saved.is_file():
-        return decode_index(saved.read_bytes())
     examples = [
         make_example(base.tokenizer, n, row.prompt, f" {row.code}", 256) for n, row in enumerate(rows)
     ]
@@ -100,9 +98,8 @@ def train_and_index(base: Base, rows: Sequence[Row], recipe: Recipe, work: Path)
     trainer.detach()
     print(f"\ntrained in {time.monotonic() - began:.0f} s")
     began = time.monotonic()
-    index = make_index(base, examples, adapter, points, recipe, seed_of(digest))
+    index = make_index(base, examples, adapter, points, recipe, seed_of(digest), work)
     print(f"\nindexed in {time.monotonic() - began:.0f} s")
-    saved.write_bytes(encode_index(index))
     return index
 
 
@@ -113,6 +110,7 @@ def make_index(
     points: Sequence[TrainingPoint],
     recipe: Recipe,
     seed: int,
+    work: Path,
 ) -> AttributionIndex:
     """The attribution index of the trained rows."""
     exchanges = [example.exchange for example in examples]
@@ -138,6 +136,7 @@ def make_index(
         exchanges,
         points,
         adapter,
+        work,
         lambda n: print(f"\rbatch {n}", end="", flush=True),
     )
 
@@ -165,10 +164,10 @@ def measure(
 ) -> dict[str, object]:
     """Attribute each held-out answer and compare with BM25 and chance."""
     probe = LoraProbe(
-        base.model, [lora_weights(unflatten(index.served, index), index.facts.alpha / index.facts.rank)]
+        base.model, [lora_weights(unflatten(index.head.served, index), index.facts.alpha / index.facts.rank)]
     )
     query, texts = InfluenceQuery(base.model, index), Bm25([f"{row.prompt} {row.code}" for row in rows])
-    clusters = {row: row for row in range(len(rows))}
+    clusters = np.arange(len(rows), dtype=np.uint32)
     ours = similar = right = 0
     earned: Counter[str] = Counter()
     seconds = []

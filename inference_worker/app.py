@@ -171,7 +171,7 @@ def build(
         loader=loader,
         ensembles=ensembles,
         engine=engine,
-        attributor=AttributionService(traced, blobs, config.data / "spans"),
+        attributor=AttributionService(traced, blobs, config.data / "indexes", config.data / "spans"),
         jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file),
         quick=quick,
         attributing=attributing,

@@ -5,7 +5,7 @@ believes nothing: each block is hashed again, sizes must agree on every level, a
 are capped.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.cid import DAG_PB, RAW, Cid, cid_of_raw
@@ -51,15 +51,33 @@ def build(data: bytes, chunk_bytes: int = CHUNK_BYTES) -> Dag:
     """The file's graph under profile ol-1; another `chunk_bytes` leaves the profile (tests of shape only)."""
     chunks = [data[at : at + chunk_bytes] for at in range(0, len(data), chunk_bytes)] or [b""]
     blocks = {(cid := cid_of_raw(chunk)): Block(cid, chunk) for chunk in chunks}
-    level = [_Child(cid_of_raw(chunk), len(chunk), len(chunk)) for chunk in chunks]
+    above: list[Block] = []
+    top = _top([_leaf(chunk) for chunk in chunks], above)
+    blocks |= {block.cid: block for block in above}
+    return Dag(top.cid, tuple(blocks.values()), top.tsize)
+
+
+def root_of_chunks(chunks: Iterable[bytes]) -> Cid:
+    """The root that `build` gives a file, from its chunks of CHUNK_BYTES (the last may be shorter), none of
+    them kept.
+    """
+    return _top([_leaf(chunk) for chunk in chunks] or [_leaf(b"")], []).cid
+
+
+def _leaf(chunk: bytes) -> _Child:
+    return _Child(cid_of_raw(chunk), len(chunk), len(chunk))
+
+
+def _top(level: list[_Child], blocks: list[Block]) -> _Child:
+    """The root over leaves; the nodes made on the way are added to `blocks`."""
     while len(level) > 1:
         above = []
         for at in range(0, len(level), MAX_LINKS):
             child, block = _file_node(level[at : at + MAX_LINKS])
-            blocks[block.cid] = block
+            blocks.append(block)
             above.append(child)
         level = above
-    return Dag(level[0].cid, tuple(blocks.values()), level[0].tsize)
+    return level[0]
 
 
 def _file_node(children: Sequence[_Child]) -> tuple[_Child, Block]:
@@ -84,10 +102,13 @@ def build_directory(entries: Mapping[str, tuple[Cid, int]]) -> Dag:
 
 def read(root: Cid, get_block: GetBlock, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
     """The file's bytes; DagError when any block, size or cap disagrees. `get_block` need not be trusted."""
+    return b"".join(pieces(root, get_block, max_bytes))
+
+
+def pieces(root: Cid, get_block: GetBlock, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterator[bytes]:
+    """`read` a chunk at a time, for files too large to hold; only an exhausted iterator was a whole file."""
     budget = _Budget(max_bytes, 2 * (max_bytes // CHUNK_BYTES) + 1024)
-    parts: list[bytes] = []
-    _walk(root, get_block, budget, parts, MAX_DEPTH)
-    return b"".join(parts)
+    yield from _walk(root, get_block, budget, MAX_DEPTH)
 
 
 def read_directory(root: Cid, get_block: GetBlock) -> dict[str, tuple[Cid, int]]:
@@ -124,20 +145,20 @@ class _Budget:
             raise DagError("graph exceeds the bytes or blocks this read may take")
 
 
-def _walk(cid: Cid, get_block: GetBlock, budget: _Budget, parts: list[bytes], depth: int) -> int:
+def _walk(cid: Cid, get_block: GetBlock, budget: _Budget, depth: int) -> Generator[bytes, None, int]:
     if depth == 0:
         raise DagError(f"graph deeper than {MAX_DEPTH} at {cid}")
     block = checked_block(cid, get_block)
     if cid.codec == RAW:
         budget.spend(len(block))
-        parts.append(block)
+        yield block
         return len(block)
     budget.spend(0)
     node = decode_node(block)
     if node.kind != FILE or not 0 < len(node.links) <= MAX_LINKS or any(link.name for link in node.links):
         raise DagError(f"{cid} is not a file node with 1 to {MAX_LINKS} unnamed links")
     for link, size in zip(node.links, node.sizes, strict=True):
-        found = _walk(link.cid, get_block, budget, parts, depth - 1)
+        found = yield from _walk(link.cid, get_block, budget, depth - 1)
         if found != size:
             raise DagError(f"{link.cid} holds {found} bytes, its parent says {size}")
     return sum(node.sizes)

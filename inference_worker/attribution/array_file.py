@@ -18,7 +18,7 @@ from protocol.errors import ProtocolError
 MAGIC = b"OLINDEX1"
 ALIGN = 64
 MAX_HEADER_BYTES = 16 << 20
-KINDS = ("uint8", "int8", "uint16", "int32", "uint32", "int64", "float16", "float32")
+KINDS = ("uint8", "int8", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64")
 
 Array = npt.NDArray[np.generic]
 

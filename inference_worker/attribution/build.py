@@ -1,7 +1,8 @@
 """Build an attribution index: every trained row's gradient at each checkpoint, sketched to bits.
 
 Decoys tell what chance looks like: questions of the Datanet with answers of other rows, which were never
-trained together. They are drawn by the index's seed.
+trained together. They are drawn by the index's seed. Rows are taken a segment at a time; every part of a
+segment is on disk before the next is begun, so a build that is killed or cancelled goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,16 +18,34 @@ import numpy.typing as npt
 import torch
 
 from inference_worker.attribution import informative
-from inference_worker.attribution.codes import Floats, encode_rows, unit_of
 from inference_worker.attribution.gradients import LoraProbe, lora_weights
-from inference_worker.attribution.index import AttributionIndex, Checkpoint, IndexFacts
-from inference_worker.attribution.method import DAMPING, DECOYS, SKETCH_WIDTH
+from inference_worker.attribution.index import AttributionIndex, Checkpoint, Head, IndexFacts, facts_json
+from inference_worker.attribution.index_cost import index_cost
+from inference_worker.attribution.index_files import IndexFiles
+from inference_worker.attribution.method import DECOYS, SKETCH_WIDTH, method_id
+from inference_worker.attribution.parts import Arrays, Parts
+from inference_worker.attribution.point_codes import (
+    BATCH,
+    Count,
+    Group,
+    PointSketcher,
+    codes_of,
+    compute_group,
+    fisher_of,
+    groups_of,
+    magnitudes_of,
+    norms_of,
+)
+from inference_worker.attribution.segment import open_segment, write_codes, write_columns
 from inference_worker.attribution.sketch import Sketch, make_sketch
-from inference_worker.base.exchange import Exchange, KeyValues
-
-BATCH = 8
+from inference_worker.base.exchange import Exchange
+from protocol.canonical import canonical_json
+from protocol.hashing import sha256
+from protocol.index_listing import Columns
+from protocol.index_pages import FLAG_DECOY, MAX_SEGMENT_ROWS, CodeShape
 
 OnBatch = Callable[[int], None]
+Named = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,16 @@ class TrainingPoint:
     adapter: Mapping[str, torch.Tensor]
     second_moment: Mapping[str, torch.Tensor]
     mean_rate: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is indexed: the manifest's numbers with their exchanges, decoys, and segments as (low, high)."""
+
+    numbers: npt.NDArray[np.uint32]
+    exchanges: Sequence[Exchange]
+    decoys: Sequence[Exchange]
+    segments: tuple[tuple[int, int], ...]
 
 
 def draw_decoys(exchanges: Sequence[Exchange], seed: int, count: int = DECOYS) -> list[Exchange]:
@@ -52,15 +82,15 @@ def draw_decoys(exchanges: Sequence[Exchange], seed: int, count: int = DECOYS) -
     return decoys
 
 
-def batches_of(exchanges: Sequence[Exchange]) -> list[list[int]]:
-    """Places of alike lengths together, BATCH at a time."""
-    order = sorted(range(len(exchanges)), key=lambda place: (exchanges[place].length, place))
-    return [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
-
-
 def units_of_work(rows: int, checkpoints: int) -> int:
     """The most pieces of work that `build_index` will report."""
-    return checkpoints * (-(-rows // BATCH) + -(-DECOYS // BATCH)) + informative.units_of_work(rows, DECOYS)
+    batches = sum(-(-(high - low) // BATCH) for low, high in segments_of(rows))
+    return checkpoints * (batches + -(-DECOYS // BATCH)) + informative.units_of_work(rows, DECOYS)
+
+
+def segments_of(rows: int, most: int = MAX_SEGMENT_ROWS) -> tuple[tuple[int, int], ...]:
+    """Where segments of at most `most` rows begin and end."""
+    return tuple((low, min(rows, low + most)) for low in range(0, rows, most))
 
 
 def build_index(
@@ -70,79 +100,123 @@ def build_index(
     exchanges: Sequence[Exchange],
     points: Sequence[TrainingPoint],
     served: Mapping[str, torch.Tensor],
+    work: Path,
     on_batch: OnBatch,
+    segment_rows: int = MAX_SEGMENT_ROWS,
 ) -> AttributionIndex:
-    """Index of `exchanges` (row `rows[i]` of the manifest each) over the given points of training, for the
-    adapter `served`.
+    """Index of `exchanges` (row `rows[i]` of the manifest each, ascending) over the given points of training,
+    for the adapter `served`; its files are left in `work`/files, mapped.
 
-    `on_batch(done)` is called after each batch; an exception from it stops the build.
+    `on_batch(done)` is called after each batch; an exception from it stops the build, and the same call again
+    goes on after the last whole part, to the same bytes. Raises IndexTooLarge before anything is computed.
     """
+    files = IndexFiles(work / "files")
+    parameters = sum(a * b for a, b in facts.shapes)
+    files.check_room(index_cost(len(rows), len(points), parameters).on_disk)
+    parts = Parts(work / "parts", _inputs(facts, rows, points, served))
     decoys = draw_decoys(exchanges, facts.seed)
+    indexed = Rows(np.asarray(rows, np.uint32), exchanges, decoys, segments_of(len(rows), segment_rows))
     done = 0
 
-    def count() -> None:
+    def count(batches: int) -> None:
         nonlocal done
-        done += 1
+        done += batches
         on_batch(done)
 
+    shape = CodeShape(len(points), SKETCH_WIDTH)
+    columns: list[Named] = [{} for _ in range(1 + len(indexed.segments))]
     checkpoints = []
     for number, point in enumerate(points):
-        builder = _PointBuilder(model, facts, number, point)
-        checkpoints.append(builder.build(exchanges, decoys, count))
+        builder = _PointBuilder(model, facts, number, point, parts, files)
+        checkpoint, named = builder.build(indexed, count)
+        checkpoints.append(checkpoint)
+        for found, more in zip(columns, named, strict=True):
+            found |= more
     probe = LoraProbe(model, [lora_weights(served, facts.alpha / facts.rank)])
-    flags = informative.measure(model, probe, exchanges, decoys, facts.shared, facts.seed, count)
-    return AttributionIndex(
-        facts,
-        np.asarray(rows, dtype=np.uint32),
-        flags.rows,
-        flags.decoys,
-        flatten([served[name] for name in facts.names]),
-        tuple(checkpoints),
-    )
+    flags = informative.measure(model, probe, exchanges, decoys, facts.shared, facts.seed, parts, count)
+    sizes = (len(decoys), *(high - low for low, high in indexed.segments))
+    for found, more in zip(columns, _row_columns(files, indexed, flags), strict=True):
+        found |= more
+    opened = [
+        open_segment(files, shape, Columns(size, {name: found[name] for name in shape.columns(size)}))
+        for size, found in zip(sizes, columns, strict=True)
+    ]
+    head = Head(facts, flatten([served[name] for name in facts.names]), tuple(checkpoints))
+    return AttributionIndex(head, shape, opened[0], tuple(opened[1:]))
+
+
+def _row_columns(files: IndexFiles, rows: Rows, flags: informative.Informative) -> list[Named]:
+    """Numbers and flags of decoys and of each segment."""
+    numbers = np.arange(len(rows.decoys), dtype=np.uint32)
+    return [
+        write_columns(files, numbers, flags.decoys | np.uint8(FLAG_DECOY)),
+        *(write_columns(files, rows.numbers[a:b], flags.rows[a:b]) for a, b in rows.segments),
+    ]
+
+
+def _inputs(
+    facts: IndexFacts,
+    rows: Sequence[int],
+    points: Sequence[TrainingPoint],
+    served: Mapping[str, torch.Tensor],
+) -> bytes:
+    """Digest of what an index is a function of, the base's weights and the rows' text by their digests."""
+    tensors = [served, *(t for point in points for t in (point.adapter, point.second_moment))]
+    seen = [canonical_json(facts_json(facts)), method_id(), np.asarray(rows, "<u4").tobytes()]
+    seen += [repr([point.mean_rate for point in points]).encode()]
+    seen += [group[name].contiguous().numpy().tobytes() for group in tensors for name in sorted(group)]
+    return sha256(b"".join(sha256(piece) for piece in seen))
 
 
 class _PointBuilder:
     """Gradients, sketches and codes at one checkpoint."""
 
-    def __init__(self, model: Any, facts: IndexFacts, number: int, point: TrainingPoint) -> None:
+    def __init__(
+        self,
+        model: Any,
+        facts: IndexFacts,
+        number: int,
+        point: TrainingPoint,
+        parts: Parts,
+        files: IndexFiles,
+    ) -> None:
         # Rounded first, so that rows are indexed under the very numbers that queries will meet.
         self._adapter = {name: t.to(torch.float16) for name, t in point.adapter.items()}
-        self._probe = LoraProbe(model, [lora_weights(self._adapter, facts.alpha / facts.rank)])
-        self._names = self._probe.tracked_names()
+        probe = LoraProbe(model, [lora_weights(self._adapter, facts.alpha / facts.rank)])
+        self._names = probe.tracked_names()
         self._weights = precondition([point.second_moment[name] for name in self._names])
-        self._facts = facts
-        self._rate = point.mean_rate
-        self._sketch = sketch_at(facts, number, self._probe.parameter_count(), str(model.device))
+        self._number, self._rate, self._parts, self._files = number, point.mean_rate, parts, files
+        sketch = sketch_at(facts, number, probe.parameter_count(), str(model.device))
+        weights = self._weights.float().to(sketch.sign.device)
+        self._sketcher = PointSketcher(probe, weights, sketch, facts.shared, probe.states(facts.shared))
 
-    def build(
-        self, rows: Sequence[Exchange], decoys: Sequence[Exchange], count: Callable[[], None]
-    ) -> Checkpoint:
-        states = self._probe.states(self._facts.shared)
-        found = self._sketches(rows, states, count)
-        null = self._sketches(decoys, states, count)
-        limit = float(np.median(np.linalg.norm(found, axis=1)))
-        found, null = clip(found, limit), clip(null, limit)
-        unit = unit_of(found, null)
-        return Checkpoint(
+    def build(self, rows: Rows, count: Count) -> tuple[Checkpoint, list[Named]]:
+        """The checkpoint, and the columns of its codes: of the decoys, then of each segment."""
+        own = [
+            self._compute(
+                rows.exchanges, groups_of(rows.exchanges, low, high, f"{self._number}.{low}"), count
+            )
+            for low, high in rows.segments
+        ]
+        chance = groups_of(rows.decoys, 0, len(rows.decoys), f"{self._number}.decoys")
+        null = self._compute(rows.decoys, chance, count)
+        norms = norms_of([part for found in own for part in found], len(rows.numbers))
+        limit = float(np.median(norms.norms))
+        unit, sizes, null_sizes = magnitudes_of(norms, norms_of(null, len(rows.decoys)), limit)
+        fisher = fisher_of([part for found in own for part in found], norms, limit)
+        checkpoint = Checkpoint(
             adapter=flatten([self._adapter[name] for name in self._names]),
             precondition=self._weights.numpy(),
-            fisher=damped_fisher(found).astype(np.float16),
+            fisher=fisher.astype(np.float16),
             unit=unit * self._rate,
-            rows=encode_rows(found, unit),
-            decoys=encode_rows(null, unit),
         )
+        named = [write_codes(self._files, self._number, codes_of(null, null_sizes, 0))]
+        for (low, high), found in zip(rows.segments, own, strict=True):
+            named.append(write_codes(self._files, self._number, codes_of(found, sizes[low:high], low)))
+        return checkpoint, named
 
-    def _sketches(
-        self, exchanges: Sequence[Exchange], states: KeyValues, count: Callable[[], None]
-    ) -> Floats:
-        found = np.zeros((len(exchanges), SKETCH_WIDTH))
-        weights = self._weights.float().to(self._sketch.sign.device)
-        for places in batches_of(exchanges):
-            batch = [exchanges[place] for place in places]
-            gradients, _ = self._probe.gradients(batch, len(self._facts.shared), states)
-            found[places] = self._sketch.fold(gradients, weights).cpu().numpy()
-            count()
-        return found
+    def _compute(self, exchanges: Sequence[Exchange], groups: Sequence[Group], count: Count) -> list[Arrays]:
+        return [compute_group(self._sketcher, exchanges, group, self._parts, count) for group in groups]
 
 
 def precondition(second_moments: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -161,23 +235,3 @@ def flatten(tensors: Sequence[torch.Tensor]) -> npt.NDArray[np.float16]:
 def sketch_at(facts: IndexFacts, number: int, length: int, device: str) -> Sketch:
     """The projection of one checkpoint; each has its own seed."""
     return make_sketch((facts.seed + number) % 2**64, length, SKETCH_WIDTH, device)
-
-
-def clip(sketches: Floats, limit: float) -> Floats:
-    """Rows longer than `limit` shortened to it, so that no outlier is paid for its size."""
-    norms = np.linalg.norm(sketches, axis=1, keepdims=True)
-    shortened: Floats = sketches * np.minimum(1.0, limit / np.maximum(norms, 1e-30))
-    return shortened
-
-
-def damped_fisher(sketches: Floats) -> Floats:
-    """λ(F + λI)^-1 with F the mean outer product and λ = DAMPING · mean eigenvalue: turns down what all
-    rows share.
-    """
-    count, width = sketches.shape
-    fisher = sketches.T @ sketches / max(count, 1)
-    damping = DAMPING * float(np.trace(fisher)) / max(1, min(count, width))
-    if damping <= 0:
-        return np.eye(width)
-    damped: Floats = damping * np.linalg.inv(fisher + damping * np.eye(width))
-    return damped

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inference_worker.attribution.index import Codes
 from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
-from inference_worker.attribution.scan import Ints, scan_columns
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Sketches of rows at one checkpoint: packed sign bits (rows, width/8) and magnitudes (rows,)."""
+
+    bits: npt.NDArray[np.uint8]
+    magnitude: npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,14 @@ class QueryCode:
         return hashlib.sha256(head + self.codes.tobytes()).digest()
 
 
-def encode_rows(sketches: Floats, unit: float) -> Codes:
-    """Sign bit of each number and the row's mean magnitude in `unit`s, at most SCALE_LIMIT."""
-    magnitude = np.rint(np.abs(sketches).mean(axis=1) / unit)
-    bits = np.packbits(sketches > 0, axis=1)
-    return Codes(bits, np.minimum(magnitude, SCALE_LIMIT).astype(np.uint16))
+def encode_magnitudes(means: Floats, unit: float) -> npt.NDArray[np.uint16]:
+    """Mean magnitudes in `unit`s, at most SCALE_LIMIT."""
+    return np.minimum(np.rint(means / unit), SCALE_LIMIT).astype(np.uint16)
 
 
-def unit_of(*groups: Floats) -> float:
+def unit_of(*means: Floats) -> float:
     """The magnitude unit under which the largest row just fits 16 bits."""
-    largest = max(float(np.abs(group).mean(axis=1).max(initial=0.0)) for group in groups)
+    largest = max(float(group.max(initial=0.0)) for group in means)
     return largest / SCALE_LIMIT if largest > 0 else 1.0
 
 
@@ -59,11 +63,3 @@ def encode_query(vectors: Sequence[Floats], units: Sequence[float]) -> QueryCode
     top = max(sizes)
     weights = tuple(round(size / top * WEIGHT_LIMIT) if top > 0 else 0 for size in sizes)
     return QueryCode(np.stack(codes), weights)
-
-
-def scan(query: QueryCode, checkpoints: Sequence[Codes], threads: int = 1) -> Ints:
-    """Integer score of each row: sum over checkpoints of weight · magnitude · Σ ±code. Fits 64 bits by
-    construction; any number of threads gives the same.
-    """
-    columns = [rows.column for rows in checkpoints]
-    return scan_columns(query.codes, query.weights, columns, len(checkpoints[0].magnitude), threads)

@@ -1,13 +1,13 @@
 """The attribution index of one adapter: what it takes to ask which trained rows shaped an answer.
 
-One content-addressed file: facts in JSON, arrays raw. For each checkpoint it holds the adapter, the
-preconditioner, the damped Fisher, and for each row 128 bytes of signs with one 16-bit magnitude. It holds
-no text and no token of any row, so it may be published even where rows are gated.
+Its head is one file, facts in JSON and arrays raw: for each checkpoint the adapter, the preconditioner and
+the damped Fisher. The codes of rows and decoys lie in segments of columns (`attribution/segment.py`). No
+part holds text or a token of any row, so an index may be published even where rows are gated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,26 +17,14 @@ import numpy.typing as npt
 
 from inference_worker.attribution.array_file import Array, decode_arrays, encode_arrays
 from inference_worker.attribution.method import SKETCH_WIDTH
-from inference_worker.attribution.scan import Column
-from inference_worker.attribution.tiles import tile_bits, tile_magnitudes
+from inference_worker.attribution.segment import Segment
 from inference_worker.errors import IndexCorrupt
 from protocol.errors import ProtocolError
 from protocol.fields import Fields
+from protocol.index_pages import FLAG_INFORMATIVE, MAX_CHECKPOINTS, CodeShape
 
+VERSION = 2
 MAX_SHARED_TOKENS = 4096
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Sketches of rows at one checkpoint: packed sign bits (rows, width/8) and magnitudes (rows,)."""
-
-    bits: npt.NDArray[np.uint8]
-    magnitude: npt.NDArray[np.uint16]
-
-    @cached_property
-    def column(self) -> Column:
-        """The same, as the scan reads it; laid out on first use."""
-        return Column(tile_bits(self.bits), tile_magnitudes(self.magnitude))
 
 
 @dataclass(frozen=True)
@@ -51,8 +39,6 @@ class Checkpoint:
     precondition: npt.NDArray[np.float16]
     fisher: npt.NDArray[np.float16]
     unit: float
-    rows: Codes
-    decoys: Codes
 
 
 @dataclass(frozen=True)
@@ -75,85 +61,101 @@ class IndexFacts:
 
 
 @dataclass(frozen=True)
-class AttributionIndex:
-    """Facts, the manifest indexes of the rows in order, which of them (and of the decoys) are
-    informative, the adapter as served, flat, and the checkpoints from early to late.
+class Head:
+    """What an index is asked with: facts, the adapter as served, flat, and the checkpoints from early to
+    late.
     """
 
     facts: IndexFacts
-    rows: npt.NDArray[np.uint32]
-    informative: npt.NDArray[np.uint8]
-    informative_decoys: npt.NDArray[np.uint8]
     served: npt.NDArray[np.float16]
     checkpoints: tuple[Checkpoint, ...]
 
 
-def encode_index(index: AttributionIndex) -> bytes:
-    """The index as one file; equal indexes give equal bytes."""
-    facts = index.facts
-    arrays: dict[str, Array] = {
-        "rows": index.rows,
-        "informative": index.informative,
-        "informative_decoys": index.informative_decoys,
-        "served": index.served,
+@dataclass(frozen=True)
+class AttributionIndex:
+    """A head with the codes of its decoys and of its rows."""
+
+    head: Head
+    shape: CodeShape
+    decoys: Segment
+    segments: tuple[Segment, ...]
+
+    @property
+    def facts(self) -> IndexFacts:
+        """The head's."""
+        return self.head.facts
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """The head's."""
+        return self.head.checkpoints
+
+    def files(self) -> tuple[str, ...]:
+        """The CIDs of its columns."""
+        return tuple(cid for part in (self.decoys, *self.segments) for cid in part.files.files.values())
+
+    @cached_property
+    def rows(self) -> npt.NDArray[np.uint32]:
+        """The manifest's numbers of all rows, ascending, in the order of their scores."""
+        return _joined([segment.rows for segment in self.segments])
+
+    @cached_property
+    def informative(self) -> npt.NDArray[np.bool_]:
+        """Which of these may earn."""
+        flags = _joined([segment.flags for segment in self.segments])
+        found: npt.NDArray[np.bool_] = flags & FLAG_INFORMATIVE != 0
+        return found
+
+
+def encode_head(head: Head) -> bytes:
+    """The head as one file; equal heads give equal bytes."""
+    arrays: dict[str, Array] = {"served": head.served}
+    for number, point in enumerate(head.checkpoints):
+        arrays[f"{number}/adapter"] = point.adapter
+        arrays[f"{number}/precondition"] = point.precondition
+        arrays[f"{number}/fisher"] = point.fisher
+    units = [repr(point.unit) for point in head.checkpoints]
+    return encode_arrays({"v": VERSION, "units": units, **facts_json(head.facts)}, arrays)
+
+
+def facts_json(facts: IndexFacts) -> dict[str, object]:
+    """Plain values."""
+    return {
+        "base_fingerprint": facts.base_fingerprint,
+        "tokenizer_digest": facts.tokenizer_digest,
+        "manifest_cid": facts.manifest_cid,
+        "recipe_digest": facts.recipe_digest,
+        "rank": facts.rank,
+        "alpha": facts.alpha,
+        # 64-bit and real numbers go as text: JSON readers disagree on both.
+        "seed": str(facts.seed),
+        "shared": list(facts.shared),
+        "names": list(facts.names),
+        "shapes": [list(shape) for shape in facts.shapes],
+        "thresholds": dict(facts.thresholds),
     }
-    for number, point in enumerate(index.checkpoints):
-        for name, array in _arrays_of(point).items():
-            arrays[f"{number}/{name}"] = array
-    return encode_arrays(
-        {
-            "v": 1,
-            "base_fingerprint": facts.base_fingerprint,
-            "tokenizer_digest": facts.tokenizer_digest,
-            "manifest_cid": facts.manifest_cid,
-            "recipe_digest": facts.recipe_digest,
-            "rank": facts.rank,
-            "alpha": facts.alpha,
-            # 64-bit and real numbers go as text: JSON readers disagree on both.
-            "seed": str(facts.seed),
-            "units": [repr(point.unit) for point in index.checkpoints],
-            "shared": list(facts.shared),
-            "names": list(facts.names),
-            "shapes": [list(shape) for shape in facts.shapes],
-            "thresholds": dict(facts.thresholds),
-        },
-        arrays,
-    )
 
 
-def decode_index(data: bytes) -> AttributionIndex:
-    """Read an index; IndexCorrupt names what does not fit."""
+def decode_head(data: bytes) -> Head:
+    """Read a head; IndexCorrupt names what does not fit."""
     raw, arrays = decode_arrays(data)
     try:
         fields = Fields(raw, "index")
-        fields.integer("v", 1, 1)
-        units = [float(text) for text in fields.texts("units", 3, 40)]
+        fields.integer("v", VERSION, VERSION)
+        units = [float(text) for text in fields.texts("units", MAX_CHECKPOINTS, 40)]
         facts = _read_facts(fields)
         fields.done()
         length = sum(a * b for a, b in facts.shapes)
-        rows = _take(arrays, "rows", np.uint32, arrays["rows"].size)
-        flags = _take(arrays, "informative", np.uint8, len(rows))
-        decoys = _take(arrays, "informative_decoys", np.uint8, arrays["informative_decoys"].size)
         served = _take(arrays, "served", np.float16, length)
-        points = tuple(
-            _read_point(arrays, f"{n}/", unit, length, (len(rows), len(decoys)))
-            for n, unit in enumerate(units)
-        )
+        points = tuple(_read_point(arrays, f"{n}/", unit, length) for n, unit in enumerate(units))
     except (ProtocolError, KeyError, ValueError) as error:
-        raise IndexCorrupt("index", "facts and arrays of version 1", str(error)) from error
-    return AttributionIndex(facts, rows, flags, decoys, served, points)
+        raise IndexCorrupt("head", f"facts and arrays of version {VERSION}", str(error)) from error
+    return Head(facts, served, points)
 
 
-def _arrays_of(point: Checkpoint) -> dict[str, Array]:
-    return {
-        "adapter": point.adapter,
-        "precondition": point.precondition,
-        "fisher": point.fisher,
-        "rows.bits": point.rows.bits,
-        "rows.magnitude": point.rows.magnitude,
-        "decoys.bits": point.decoys.bits,
-        "decoys.magnitude": point.decoys.magnitude,
-    }
+def head_bytes(parameters: int, checkpoints: int) -> int:
+    """What a head takes on disk, facts aside."""
+    return 2 * (parameters * (1 + 2 * checkpoints) + checkpoints * SKETCH_WIDTH**2)
 
 
 def _read_facts(fields: Fields) -> IndexFacts:
@@ -178,22 +180,17 @@ def _read_facts(fields: Fields) -> IndexFacts:
     )
 
 
-def _read_point(
-    arrays: Mapping[str, Array], prefix: str, unit: float, length: int, counts: tuple[int, int]
-) -> Checkpoint:
+def _read_point(arrays: Mapping[str, Array], prefix: str, unit: float, length: int) -> Checkpoint:
     return Checkpoint(
         _take(arrays, prefix + "adapter", np.float16, length),
         _take(arrays, prefix + "precondition", np.float16, length),
         _take(arrays, prefix + "fisher", np.float16, SKETCH_WIDTH, SKETCH_WIDTH),
         unit,
-        _codes(arrays, prefix + "rows", counts[0]),
-        _codes(arrays, prefix + "decoys", counts[1]),
     )
 
 
-def _codes(arrays: Mapping[str, Array], group: str, count: int) -> Codes:
-    bits = _take(arrays, f"{group}.bits", np.uint8, count, SKETCH_WIDTH // 8)
-    return Codes(bits, _take(arrays, f"{group}.magnitude", np.uint16, count))
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _take(arrays: Mapping[str, Array], name: str, dtype: type[np.generic], *shape: int) -> Any:

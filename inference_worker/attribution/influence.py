@@ -8,15 +8,15 @@ answer's likelihood that the base had already, are unattributed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from inference_worker.attribution.build import sketch_at
-from inference_worker.attribution.codes import Floats, QueryCode, encode_query, scan
+from inference_worker.attribution.codes import Floats, QueryCode, encode_query
 from inference_worker.attribution.gradients import LoraProbe, LoraWeights, lora_weights
 from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.method import (
@@ -26,11 +26,15 @@ from inference_worker.attribution.method import (
     TOP_ROWS,
 )
 from inference_worker.attribution.scan import Ints
+from inference_worker.attribution.segment import scan_index
 from inference_worker.base.exchange import Exchange
 from protocol.attribution import LaneUnits
+from protocol.index_pages import FLAG_INFORMATIVE
 from protocol.influence import Measured, settle
 
 PPM = 1_000_000
+
+Clusters = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class InfluenceQuery:
         facts = index.facts
         scale = facts.alpha / facts.rank
         points = [lora_weights(unflatten(point.adapter, index), scale) for point in index.checkpoints]
-        served = lora_weights(unflatten(index.served, index), scale)
+        served = lora_weights(unflatten(index.head.served, index), scale)
         base = LoraWeights(served.a, {path: torch.zeros_like(b) for path, b in served.b.items()}, scale)
         self._points = LoraProbe(model, points)
         self._ledger = LoraProbe(model, [base, served])
@@ -105,19 +109,18 @@ def unflatten(flat: Any, index: AttributionIndex) -> dict[str, torch.Tensor]:
 
 
 def gradient_units(
-    index: AttributionIndex, query: QueryCode, ledger: Ledger, clusters: Mapping[int, int]
+    index: AttributionIndex, query: QueryCode, ledger: Ledger, clusters: Clusters
 ) -> LaneUnits:
-    """The gradient lane of one answer; `clusters` maps a manifest row to its canonical row."""
-    scores = scan(query, [point.rows for point in index.checkpoints], torch.get_num_threads())
-    null = scan(query, [point.decoys for point in index.checkpoints])
+    """The gradient lane of one answer; `clusters` has the canonical row of each row of the manifest."""
+    scores = scan_index(query, index.segments, torch.get_num_threads())
+    null = scan_index(query, (index.decoys,))
     # A decoy that may not earn says nothing about what may.
-    eligible = null[index.informative_decoys == 1]
+    eligible = null[index.decoys.flags & FLAG_INFORMATIVE != 0]
     threshold = threshold_of(scores, eligible, len(null))
-    excess = np.where(index.informative == 1, scores - threshold, 0)
-    kept = best_of_clusters(index.rows.tolist(), excess.tolist(), clusters)
+    above = np.flatnonzero((scores > threshold) & index.informative)
+    kept = best_of_clusters(index.rows[above], scores[above], clusters)
     chance = expected_by_chance(eligible - threshold, len(null), len(scores))
-    measured = Measured(threshold, chance, ledger.gain, ledger.floor)
-    return settle({row: units + threshold for row, units in kept.items()}, measured)
+    return settle(kept, Measured(threshold, chance, ledger.gain, ledger.floor))
 
 
 def threshold_of(scores: Ints, eligible: Ints, decoys: int) -> int:
@@ -133,19 +136,16 @@ def threshold_of(scores: Ints, eligible: Ints, decoys: int) -> int:
     return max(outlier, int(np.sort(eligible)[-1 - allowed]))
 
 
-def best_of_clusters(
-    rows: Sequence[int], excess: Sequence[int], clusters: Mapping[int, int]
-) -> dict[int, int]:
-    """Excess over the threshold by canonical row: each cluster's largest member, the best TOP_ROWS of
-    them.
+def best_of_clusters(rows: npt.NDArray[np.uint32], scores: Ints, clusters: Clusters) -> dict[int, int]:
+    """Scores by canonical row: each cluster's largest member, the best TOP_ROWS of them, equal ones by lowest
+    row.
     """
-    best: dict[int, int] = {}
-    for row, units in zip(rows, excess, strict=True):
-        canonical = clusters[row]
-        if units > best.get(canonical, 0):
-            best[canonical] = units
-    ranked = sorted(best, key=lambda row: (-best[row], row))[:TOP_ROWS]
-    return {row: best[row] for row in sorted(ranked)}
+    canonical = clusters[rows]
+    order = np.lexsort((canonical, -scores))
+    # The first place of a cluster in this order is its largest member.
+    _, first = np.unique(canonical[order], return_index=True)
+    best = order[np.sort(first)[:TOP_ROWS]]
+    return dict(sorted(zip(canonical[best].tolist(), scores[best].tolist(), strict=True)))
 
 
 def expected_by_chance(excess: Ints, decoys: int, rows: int) -> int:
@@ -156,5 +156,5 @@ def expected_by_chance(excess: Ints, decoys: int, rows: int) -> int:
 
 
 def _middle(values: Ints) -> int:
-    ordered = np.sort(values)
-    return int(ordered[(len(ordered) - 1) // 2])
+    place = (len(values) - 1) // 2
+    return int(np.partition(values, place)[place])

@@ -12,8 +12,9 @@ rows pass.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ import numpy.typing as npt
 
 from inference_worker.attribution.gradients import LoraProbe
 from inference_worker.attribution.method import INFORMATIVE_PERCENTILE, OTHER_QUESTIONS
+from inference_worker.attribution.parts import Arrays, Parts
+from inference_worker.attribution.point_codes import BATCH, Count, Group, groups_of
 from inference_worker.base.answer_trie import answer_logprobs
 from inference_worker.base.exchange import Exchange
 
-BATCH = 8
 TOKENS_PER_PASS = 1024
+# Answers whose likelihoods after one question are kept together.
+PART_ANSWERS = 4096
 
 Flags = npt.NDArray[np.uint8]
 
@@ -45,22 +49,43 @@ def measure(
     decoys: Sequence[Exchange],
     shared: Sequence[int],
     seed: int,
-    count: Callable[[], None],
+    parts: Parts,
+    count: Count,
 ) -> Informative:
-    """Flags of rows and decoys under the probe's single adapter; `count` is called after each piece of
-    work.
+    """Flags of rows and decoys under the probe's single adapter, in parts that are each kept; `count(n)` is
+    called after n pieces of work.
     """
     everything = [*rows, *decoys]
-    own = own_logprobs(probe, everything, shared, count)
+    own = own_logprobs(probe, everything, shared, parts, count)
     others = random.Random(seed).sample(range(len(rows)), min(OTHER_QUESTIONS, len(rows)))
     background = np.zeros((len(others), len(everything)))
     with probe.active():
         for number, place in enumerate(others):
-            background[number] = prompted_logprobs(model, rows[place].prompt, [e.answer for e in everything])
+            answers = [exchange.answer for exchange in everything]
+            background[number] = _after(model, rows[place].prompt, answers, f"asked.{number}", parts, count)
             # A row's own question is no other question.
             background[number, place] = -np.inf
-            count()
     return judge(own, background, len(rows))
+
+
+def _after(
+    model: Any, prompt: Sequence[int], answers: Sequence[Sequence[int]], name: str, parts: Parts, count: Count
+) -> npt.NDArray[np.float64]:
+    """log p (nats) of all answers after one question."""
+    found = []
+    for at in range(0, len(answers), PART_ANSWERS):
+        group = answers[at : at + PART_ANSWERS]
+
+        def compute(group: Sequence[Sequence[int]] = group) -> Arrays:
+            return {"logprobs": prompted_logprobs(model, prompt, group)}
+
+        found.append(parts.kept(f"{name}.{at}", compute, _nothing)["logprobs"])
+        count(1)
+    return np.concatenate(found)
+
+
+def _nothing() -> None:
+    pass
 
 
 def judge(own: npt.NDArray[np.float64], background: npt.NDArray[np.float64], rows: int) -> Informative:
@@ -77,17 +102,24 @@ def judge(own: npt.NDArray[np.float64], background: npt.NDArray[np.float64], row
 
 
 def own_logprobs(
-    probe: LoraProbe, exchanges: Sequence[Exchange], shared: Sequence[int], count: Callable[[], None]
+    probe: LoraProbe, exchanges: Sequence[Exchange], shared: Sequence[int], parts: Parts, count: Count
 ) -> npt.NDArray[np.float64]:
     """log p (nats) of each answer after its own question."""
     states = probe.states(shared)
     found = np.zeros(len(exchanges))
-    order = sorted(range(len(exchanges)), key=lambda place: (exchanges[place].length, place))
-    for at in range(0, len(order), BATCH):
-        places = order[at : at + BATCH]
-        losses = probe.losses([exchanges[place] for place in places], len(shared), states)
-        found[places] = [-float(loss.sum()) for loss in losses]
-        count()
+
+    def losses(batch: Sequence[int]) -> list[float]:
+        computed = probe.losses([exchanges[place] for place in batch], len(shared), states)
+        count(1)
+        return [-float(loss.sum()) for loss in computed]
+
+    for group in groups_of(exchanges, 0, len(exchanges), "own"):
+
+        def compute(group: Group = group) -> Arrays:
+            return {"logprobs": np.asarray([value for batch in group.batches for value in losses(batch)])}
+
+        places = [place for batch in group.batches for place in batch]
+        found[places] = parts.kept(group.name, compute, partial(count, len(group.batches)))["logprobs"]
     return found
 
 
@@ -108,5 +140,6 @@ def prompted_logprobs(
 
 
 def units_of_work(rows: int, decoys: int) -> int:
-    """Times that `measure` calls `count`."""
-    return -(-(rows + decoys) // BATCH) + min(OTHER_QUESTIONS, rows)
+    """The most pieces of work that `measure` reports."""
+    questions = min(OTHER_QUESTIONS, rows) * -(-(rows + decoys) // PART_ANSWERS)
+    return -(-(rows + decoys) // BATCH) + questions

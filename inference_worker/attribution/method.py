@@ -10,6 +10,7 @@ from protocol.hashing import sha256
 
 SKETCH_WIDTH = 1024
 DAMPING = 10
+FISHER_ROWS = 1 << 16
 DECOYS = 96
 DECOY_PERCENTILE = 99
 MAD_FACTOR_PPM = 2_965_200
@@ -31,7 +32,7 @@ DESCRIPTION: dict[str, object] = {
     "precondition": "second moment to the power -1/4 on both sides, float16",
     "sketch": {"kind": "block permutation with signs, SplitMix64", "width": SKETCH_WIDTH},
     "rows": "clip at median norm; sign bit and 16-bit mean magnitude per checkpoint",
-    "query": {"code": "int8 absmax, half to even", "fisher_damping": DAMPING},
+    "query": {"code": "int8 absmax, half to even", "fisher_damping": DAMPING, "fisher_rows": FISHER_ROWS},
     "threshold": {
         "eligible_of_decoys": DECOYS,
         "percentile": DECOY_PERCENTILE,

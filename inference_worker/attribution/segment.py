@@ -1,13 +1,12 @@
-"""One version's rows on disk, in columns by checkpoint that a scan maps into memory.
+"""Codes of rows in columns by checkpoint, mapped from files: what a scan reads.
 
-A segment is a folder that is never changed once it is there: `segment.json` with its facts, one raw little-
-endian file for each column, and `leaves` with the sha256 of every page of 1 MiB in column order. Those, after
-that of the facts, are the leaves of its Merkle tree, so one changed bit is proved by one page and a path.
+A segment is never changed once it is there. Its files are named by CIDs (`protocol.index_listing`), so every
+page of 1 MiB is under one, and what holds which bytes is `protocol.index_pages`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,144 +14,76 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference_worker.attribution.scan import Column
-from inference_worker.attribution.tiles import TILE_ROWS, tiles_of, words_of
+from inference_worker.attribution.codes import Codes, QueryCode
+from inference_worker.attribution.index_files import IndexFiles
+from inference_worker.attribution.scan import Column, Ints, scan_columns
+from inference_worker.attribution.tiles import TILE_ROWS, tile_bits, tile_magnitudes, tiles_of, words_of
 from inference_worker.errors import IndexCorrupt
-from protocol.canonical import canonical_json, parse_json
-from protocol.errors import ProtocolError
-from protocol.fields import Fields
-from protocol.hashing import Keccak, sha256
-from protocol.merkle import root
+from protocol.index_listing import Columns
+from protocol.index_pages import CodeShape
 
-PAGE_BYTES = 1 << 20
-DIGEST_BYTES = 32
-MAX_ROWS = 1 << 32
-MAX_CHECKPOINTS = 16
-MAX_WIDTH = 1 << 16
-MAX_FACTS_BYTES = 1 << 12
-FACTS, LEAVES = "segment.json", "leaves"
-
-
-@dataclass(frozen=True)
-class SegmentFacts:
-    """What a segment holds. `source` names the checkpoints and the rule that made the codes: only segments
-    of one source can be asked together.
-    """
-
-    source: str
-    manifest_cid: str
-    rows: int
-    checkpoints: int
-    width: int
-
-    def encode(self) -> bytes:
-        """Canonical JSON."""
-        return canonical_json({"v": 1, "tile_rows": TILE_ROWS, **vars(self)})
-
-    def columns(self) -> dict[str, int]:
-        """Bytes of each column's file, in the order of the leaves."""
-        tiles, words = tiles_of(self.rows), words_of(self.width)
-        sizes = {"rows": 4 * self.rows}
-        for number in range(self.checkpoints):
-            sizes[f"{number}.signs"] = tiles * words * TILE_ROWS * 8
-            sizes[f"{number}.magnitude"] = tiles * TILE_ROWS * 2
-        return sizes
-
-    def pages(self) -> int:
-        """Pages of all columns; a column's last page may be short."""
-        return sum(-(-size // PAGE_BYTES) for size in self.columns().values())
-
-    def disk_bytes(self) -> int:
-        """What the segment will take on disk, known before a row is computed."""
-        return sum(self.columns().values()) + DIGEST_BYTES * self.pages() + len(self.encode())
+# Rows laid out at one time when a column is written.
+BLOCK_ROWS = 64 * TILE_ROWS
 
 
 @dataclass(frozen=True)
 class Segment:
-    """An opened segment: the manifest's row numbers (rows,) and a column for each checkpoint, as read-only
-    views of mapped files.
+    """Row numbers and flags (rows,), and a column for each checkpoint, as read-only views of mapped files;
+    `files` names those.
     """
 
-    facts: SegmentFacts
     rows: npt.NDArray[np.uint32]
+    flags: npt.NDArray[np.uint8]
     columns: tuple[Column, ...]
+    files: Columns
 
 
-def open_segment(folder: Path) -> Segment:
-    """Map a segment; every file has the size that its facts say, or IndexCorrupt. Hashes nothing."""
-    facts = read_facts(folder)
-    for name, size in (facts.columns() | {LEAVES: DIGEST_BYTES * facts.pages()}).items():
-        same(f"bytes of {name}", size, _size(folder / name))
-    tiles, words = tiles_of(facts.rows), words_of(facts.width)
-    columns = tuple(
+def open_segment(files: IndexFiles, shape: CodeShape, columns: Columns) -> Segment:
+    """Map a segment; every file has the size that its rows take and hashes to its CID, or IndexCorrupt or
+    BlobCorrupt.
+    """
+    paths = {name: files.path(cid) for name, cid in columns.files.items()}
+    for name, size in shape.columns(columns.rows).items():
+        actual = paths[name].stat().st_size
+        if actual != size:
+            raise IndexCorrupt(f"bytes of column {name}", size, actual)
+    tiles = tiles_of(columns.rows)
+    points = tuple(
         Column(
-            _map(folder / f"{number}.signs", np.uint64).reshape(tiles, words, TILE_ROWS),
-            _map(folder / f"{number}.magnitude", np.uint16).reshape(tiles, TILE_ROWS),
+            _map(paths[f"{n}.signs"], np.uint64).reshape(tiles, words_of(shape.width), TILE_ROWS),
+            _map(paths[f"{n}.magnitude"], np.uint16).reshape(tiles, TILE_ROWS),
         )
-        for number in range(facts.checkpoints)
+        for n in range(shape.checkpoints)
     )
-    return Segment(facts, _map(folder / "rows", np.uint32), columns)
+    return Segment(_map(paths["rows"], np.uint32), _map(paths["flags"], np.uint8), points, columns)
 
 
-def read_facts(folder: Path) -> SegmentFacts:
-    """The facts of a segment, within their limits."""
-    try:
-        raw = parse_json((folder / FACTS).read_bytes(), max_bytes=MAX_FACTS_BYTES, max_depth=2)
-        fields = Fields(raw, FACTS)
-        fields.integer("v", 1, 1)
-        fields.integer("tile_rows", TILE_ROWS, TILE_ROWS)
-        facts = SegmentFacts(
-            fields.text("source", 66),
-            fields.text("manifest_cid", 128),
-            fields.integer("rows", 1, MAX_ROWS),
-            fields.integer("checkpoints", 1, MAX_CHECKPOINTS),
-            fields.integer("width", 1, MAX_WIDTH),
-        )
-        fields.done()
-    except (ProtocolError, OSError) as error:
-        raise IndexCorrupt(str(folder / FACTS), "facts of version 1", str(error)) from error
-    return facts
+def write_columns(
+    files: IndexFiles, rows: npt.NDArray[np.uint32], flags: npt.NDArray[np.uint8]
+) -> dict[str, str]:
+    """The two columns that say which rows these are: name to CID."""
+    return {"rows": files.put([rows.astype("<u4").tobytes()]), "flags": files.put([flags.tobytes()])}
 
 
-def payloads(folder: Path) -> list[bytes]:
-    """The 32-byte leaves of the segment's tree: its facts, then each page, as recorded."""
-    facts, leaves = read_facts(folder), (folder / LEAVES).read_bytes()
-    same(f"bytes of {LEAVES}", DIGEST_BYTES * facts.pages(), len(leaves))
-    pages = [leaves[at : at + DIGEST_BYTES] for at in range(0, len(leaves), DIGEST_BYTES)]
-    return [sha256(facts.encode()), *pages]
+def write_codes(files: IndexFiles, number: int, codes: Codes) -> dict[str, str]:
+    """The two columns of one checkpoint: name to CID."""
+    blocks = range(0, len(codes.magnitude), BLOCK_ROWS)
+    signs = (tile_bits(codes.bits[at : at + BLOCK_ROWS]).tobytes() for at in blocks)
+    sizes = tile_magnitudes(codes.magnitude).astype("<u2").tobytes()
+    return {f"{number}.signs": files.put(signs), f"{number}.magnitude": files.put([sizes])}
 
 
-def segment_root(folder: Path, keccak: Keccak) -> bytes:
-    """Root of the segment's tree, from the recorded leaves."""
-    return root(payloads(folder), keccak)
-
-
-def changed_pages(folder: Path) -> Iterator[tuple[str, int]]:
-    """Reads every page; yields (column, page within it) of those that are not what was recorded."""
-    recorded = iter(payloads(folder)[1:])
-    for name in read_facts(folder).columns():
-        for page, digest in enumerate(page_digests(folder / name)):
-            if digest != next(recorded, None):
-                yield name, page
-
-
-def page_digests(path: Path) -> Iterator[bytes]:
-    """sha256 of each page of 1 MiB."""
-    with path.open("rb") as source:
-        while page := source.read(PAGE_BYTES):
-            yield sha256(page)
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
+def scan_index(query: QueryCode, segments: Sequence[Segment], threads: int = 1) -> Ints:
+    """Exact scores of all rows, segment after segment: Σ over checkpoints of weight · magnitude · Σ ±code."""
+    scores = [
+        scan_columns(query.codes, query.weights, one.columns, one.files.rows, threads) for one in segments
+    ]
+    return scores[0] if len(scores) == 1 else np.concatenate(scores)
 
 
 def _map(path: Path, dtype: type[np.generic]) -> Any:
+    kind = np.dtype(dtype).newbyteorder("<")
+    if path.stat().st_size == 0:
+        return np.zeros(0, dtype=kind)
     # A plain view, since compiled code knows arrays and not numpy's subclass for mapped files.
-    return np.asarray(np.memmap(path, dtype=np.dtype(dtype).newbyteorder("<"), mode="r"))
-
-
-def same(what: str, expected: object, actual: object) -> None:
-    """IndexCorrupt unless both are equal."""
-    if expected != actual:
-        raise IndexCorrupt(what, expected, actual)
+    return np.asarray(np.memmap(path, dtype=kind, mode="r"))

@@ -14,8 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from inference_worker.attribution.index import AttributionIndex, decode_index
-from inference_worker.attribution.influence import InfluenceQuery, gradient_units
+import numpy as np
+
+from inference_worker.attribution.index import AttributionIndex
+from inference_worker.attribution.index_files import IndexFiles
+from inference_worker.attribution.index_store import fetch_index, open_index
+from inference_worker.attribution.influence import Clusters, InfluenceQuery, gradient_units
 from inference_worker.attribution.report import did_not_run, make_report, token_texts
 from inference_worker.attribution.shard_folder import Built, ShardFolder, SpanRow
 from inference_worker.attribution.spans import credited_matches
@@ -38,16 +42,19 @@ T = TypeVar("T")
 class _Version:
     """What the span lane and the clusters need of one dataset version."""
 
-    clusters: dict[int, int]
+    clusters: Clusters
     spans: Built
 
 
 class AttributionService:
     """`attribute` may be called from several threads; answers are computed one after the other."""
 
-    def __init__(self, base: Base, blobs: Blobs, spans: Path | None = None) -> None:
-        """`spans`: folder for the span index of rows that are not gated; without one it is in memory."""
+    def __init__(self, base: Base, blobs: Blobs, indexes: Path, spans: Path | None = None) -> None:
+        """`indexes`: folder for the files of indexes. `spans`: folder for the span index of rows that are not
+        gated; without one it is in memory.
+        """
         self._base = base
+        self._files = IndexFiles(indexes)
         self._shards = None if spans is None else ShardFolder(spans, base.tokenizer_digest)
         self._blobs = blobs
         self._lock = threading.Lock()
@@ -63,6 +70,8 @@ class AttributionService:
             if index.facts.manifest_cid != request.manifest_cid:
                 raise IndexCorrupt("manifest of the index", request.manifest_cid, index.facts.manifest_cid)
             version = _kept(self._versions, request.manifest_cid, self._load_version)
+            if int(index.rows[-1]) >= len(version.clusters):
+                raise IndexCorrupt("rows of the manifest", len(version.clusters), int(index.rows[-1]) + 1)
             lanes, matches = self._run(request, index, influence, version)
         return make_report(lanes, matches, token_texts(self._base.tokenizer, request.output_ids))
 
@@ -90,17 +99,20 @@ class AttributionService:
         return lanes, matches
 
     def _load_index(self, cid: str) -> tuple[AttributionIndex, InfluenceQuery]:
-        index = decode_index(self._blobs.get(cid))
+        kept = {name for index, _ in self._indexes.values() for name in index.files()}
+        fetch_index(self._files, cid, self._blobs, kept)
+        index = open_index(self._files, cid)
         if index.facts.base_fingerprint != self._base.fingerprint:
             raise BaseMismatch(index.facts.base_fingerprint, self._base.fingerprint)
         return index, InfluenceQuery(self._base.model, index)
 
     def _load_version(self, cid: str) -> _Version:
-        clusters = {row.index: row.cluster for row in self._blobs.manifest(cid).rows}
+        rows = self._blobs.manifest(cid).rows
+        clusters = np.fromiter((row.cluster for row in rows), np.uint32, len(rows))
         sources = {source.place.index: source for source in self._blobs.rows(cid)}
         places = [sources[index].place for index in sorted(sources)]
-        rows = [SpanRow(place.index, place.digest, place.gated) for place in places]
-        spans = version_spans(self._shards, rows, partial(_tokens_of, self._base.tokenizer, sources))
+        spanned = [SpanRow(place.index, place.digest, place.gated) for place in places]
+        spans = version_spans(self._shards, spanned, partial(_tokens_of, self._base.tokenizer, sources))
         if self._shards is not None:
             kept = (version.spans.files for version in self._versions.values())
             self._shards.forget_but(spans.files.union(*kept))

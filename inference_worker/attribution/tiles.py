@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-TILE_ROWS = 128
-WORD_BITS = 64
+from protocol.index_pages import TILE_ROWS as TILE_ROWS
+from protocol.index_pages import WORD_BITS
 
 Words = npt.NDArray[np.uint64]
 Magnitudes = npt.NDArray[np.uint16]

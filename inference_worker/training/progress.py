@@ -32,9 +32,10 @@ class JobProgress:
         self._clock = clock
         self._began = clock()
         self._first: float | None = None
+        self._finished = 0.0
         self._loss: float | None = None
 
-    def report(self, phase: str, done: int, loss: float | None = None) -> None:
+    def report(self, phase: str, done: int, loss: float | None = None, message: str = "") -> None:
         """`done` units of `phase` are finished; raises JobCancelled when asked to stop."""
         if self._folder.is_cancelled():
             raise JobCancelled(self._job_id)
@@ -44,7 +45,8 @@ class JobProgress:
         if self._first is None:
             # A resumed job starts with work done earlier, at no cost to this process.
             self._first = finished
-        current = next(p for p in self._phases if p.name == phase)
+        self._finished = finished
+        current = self._phase(phase)
         self._folder.write(
             JobStatus(
                 self._job_id,
@@ -54,10 +56,21 @@ class JobProgress:
                 current.units,
                 self._loss,
                 self._eta(finished, total),
-                "",
+                message,
                 None,
             )
         )
+
+    def seconds_of(self, phase: str) -> float | None:
+        """What a whole phase will take at the pace so far; None while there is none."""
+        here = self._finished - (self._first or 0.0)
+        if here <= 0:
+            return None
+        work = self._phase(phase).units * self._phase(phase).weight
+        return round((self._clock() - self._began) / here * work, 1)
+
+    def _phase(self, name: str) -> Phase:
+        return next(phase for phase in self._phases if phase.name == name)
 
     def _work(self, phase: str, done: int) -> tuple[float, float]:
         names = [p.name for p in self._phases]

@@ -1,7 +1,7 @@
 """One job from order to result, top to bottom: rows, training, index, evaluation, bundle.
 
-Training resumes from its checkpoint; the later phases are functions of the snapshots and are simply run
-again.
+Training resumes from its checkpoint and the index from its parts; the later phases are functions of what
+these left and are simply run again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from inference_worker.training.bundle_reader import read_bundle
 from inference_worker.training.dataset import load_dataset
 from inference_worker.training.job_folder import JobFolder
 from inference_worker.training.publish import bundle_files, publish_bundle
-from protocol.hashing import sha256, to_hex
 from protocol.wire_jobs import JobSpec
 
 
@@ -41,6 +40,7 @@ def run_job(folder: JobFolder, blobs: Blobs, base_dir: Path, device: str = "cpu"
         folder.finish("failed", f"{error.code}: {error}")
     else:
         folder.finish("done", "", result)
+        stages.forget_index(folder)
 
 
 def train(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> dict[str, object]:
@@ -49,19 +49,18 @@ def train(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> dict[st
     plan = stages.make_plan(spec, blobs, base)
     progress = stages.start_progress(folder, plan)
     trained = stages.train_adapter(folder, plan, base, progress)
-    index = stages.index_file(plan, base, trained, progress)
+    index = stages.index_of(folder, plan, base, trained, progress)
     evaluation = stages.evaluate_adapter(plan, base, trained.adapter, progress)
     progress.report("publish", 0)
-    index_cid = blobs.put(index.data)
+    index_cid = stages.publish_index(folder, index, blobs)
     card = stages.card_of(plan, base, trained, evaluation)
     bundle = bundle_files(trained.adapter, card, stages.bundle_facts(plan, base, index_cid))
     return {
         "bundle_cid": publish_bundle(blobs, bundle),
         "index_cid": index_cid,
-        "index_digest": to_hex(sha256(index.data)),
         "tokens_cid": blobs.put(stages.tokens_file(plan, base)),
         "recipe_digest": plan.recipe.digest(),
-        "min_span_tokens": index.min_span_tokens,
+        "min_span_tokens": max(index.facts.thresholds.values(), default=1),
         "rows": len(plan.examples),
         "seconds": round(time.monotonic() - began),
         "evaluation": evaluation.to_json() if evaluation else None,

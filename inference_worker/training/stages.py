@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import structlog
 import torch
 
+from inference_worker.attribution import index_store
 from inference_worker.attribution.build import TrainingPoint, build_index, units_of_work
 from inference_worker.attribution.gradients import LoraProbe, LoraWeights, lora_weights
-from inference_worker.attribution.index import IndexFacts, encode_index
+from inference_worker.attribution.index import AttributionIndex, IndexFacts
+from inference_worker.attribution.index_cost import index_cost, say
+from inference_worker.attribution.index_files import IndexFiles
 from inference_worker.attribution.service import row_tokens
 from inference_worker.attribution.sketch import seed_of
 from inference_worker.attribution.spans import SpanIndex, TokenRow, measured_thresholds
@@ -31,6 +37,8 @@ from inference_worker.training.publish import BundleFacts
 from inference_worker.training.recipe import Recipe, parse_recipe
 from protocol.canonical import canonical_json
 from protocol.wire_jobs import JobSpec
+
+log = structlog.get_logger()
 
 # Costs relative to a training step, as measured on two CPU cores; they only steer the estimate of time
 # left.
@@ -59,14 +67,6 @@ class Trained:
     snapshots: tuple[Snapshot, ...]
     steps: int
     loss: float
-
-
-@dataclass(frozen=True)
-class IndexFile:
-    """The attribution index as bytes, and the span length that all classes' thresholds stay within."""
-
-    data: bytes
-    min_span_tokens: int
 
 
 def make_plan(spec: JobSpec, blobs: Blobs, base: Base) -> Plan:
@@ -106,8 +106,12 @@ def train_adapter(folder: JobFolder, plan: Plan, base: Base, progress: JobProgre
     return Trained(adapter, tuple(trainer.snapshots()), trainer.steps, last)
 
 
-def index_file(plan: Plan, base: Base, trained: Trained, progress: JobProgress) -> IndexFile:
-    """The attribution index of the trained rows, with span thresholds measured on this version."""
+def index_of(
+    folder: JobFolder, plan: Plan, base: Base, trained: Trained, progress: JobProgress
+) -> AttributionIndex:
+    """The attribution index of the trained rows, with span thresholds measured on this version; its files are
+    in the job's folder. What it takes is said before, in the job's status and its log.
+    """
     exchanges = [example.exchange for example in plan.examples]
     points = [TrainingPoint(s.adapter, s.second_moment, s.mean_rate) for s in trained.snapshots]
     # The seed follows from the committed rows alone: copies of them under other names do not move it.
@@ -128,17 +132,53 @@ def index_file(plan: Plan, base: Base, trained: Trained, progress: JobProgress) 
         shapes=tuple((t.shape[0], t.shape[1]) for t in (trained.adapter[name] for name in names)),
         thresholds=thresholds,
     )
-    rows = [example.row for example in plan.examples]
-    index = build_index(
+    said = say_cost(plan, facts, progress)
+    return build_index(
         base.model,
         facts,
-        rows,
+        [example.row for example in plan.examples],
         exchanges,
         points,
         trained.adapter,
-        lambda done: progress.report("index", done),
+        index_folder(folder),
+        lambda done: progress.report("index", done, message=said),
     )
-    return IndexFile(encode_index(index), max(thresholds.values(), default=1))
+
+
+def say_cost(plan: Plan, facts: IndexFacts, progress: JobProgress) -> str:
+    """What the index will take, from here on in the job's status."""
+    rows, checkpoints = len(plan.examples), plan.recipe.checkpoints
+    cost = index_cost(rows, checkpoints, sum(a * b for a, b in facts.shapes))
+    seconds = progress.seconds_of("index")
+    said = say(cost, rows, seconds)
+    log.info(
+        "index_building",
+        rows=rows,
+        disk_bytes=cost.index,
+        parts_bytes=cost.parts,
+        memory_bytes=cost.memory,
+        seconds=seconds,
+    )
+    progress.report("index", 0, message=said)
+    return said
+
+
+def index_folder(folder: JobFolder) -> Path:
+    """Where a job's index is built."""
+    return folder.work / "index"
+
+
+def publish_index(folder: JobFolder, index: AttributionIndex, blobs: Blobs) -> str:
+    """Store the index at the node; returns its CID."""
+    files = IndexFiles(index_folder(folder) / "files")
+    cid = index_store.store_index(files, index)
+    index_store.publish_index(files, cid, blobs)
+    return cid
+
+
+def forget_index(folder: JobFolder) -> None:
+    """Delete what the index was built from and in: the node has it."""
+    shutil.rmtree(index_folder(folder), ignore_errors=True)
 
 
 def span_thresholds(plan: Plan, base: Base, seed: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Protocol
 from node.blobs.car import BadCar, decode_car, encode_car, walk
 from node.errors import LimitExceeded, NotFound
 from protocol.cid import Cid, parse_cid
-from protocol.unixfs import build, read
+from protocol.unixfs import build, pieces, read
 
 # An adapter of rank 64 on a 7B base is about 650 MB in fp32; whole models do not belong here.
 MAX_BLOB_BYTES = 1 << 30
@@ -54,6 +54,10 @@ class BlobStore:
     def get(self, cid: Cid, max_bytes: int = MAX_BLOB_BYTES) -> bytes:
         """The file's bytes, every block hashed again. Raises NotFound, IntegrityError or DagError."""
         return read(cid, self.block, max_bytes)
+
+    def pieces(self, cid: Cid, max_bytes: int = MAX_BLOB_BYTES) -> Iterator[bytes]:
+        """`get` a chunk at a time."""
+        return pieces(cid, self.block, max_bytes)
 
     def block(self, cid: Cid) -> bytes:
         """One block's bytes."""

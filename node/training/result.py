@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.blobs.store import BlobStore
 from node.errors import IntegrityError
 from node.training.bundle import Bundle, read_bundle
+from node.training.index_tree import index_tree
 from protocol.cid import Cid, parse_cid
 from protocol.errors import CidError, ProtocolError
 from protocol.fields import Fields
-from protocol.hashing import from_hex, sha256, to_hex
+from protocol.hashing import from_hex, to_hex
 from protocol.types import MAX_UINT32
 from protocol.wire import JobSpec
 
-MAX_INDEX_BYTES = 1 << 30
 MAX_TOKENS_BYTES = 256 << 20
 
 
@@ -25,7 +25,9 @@ class ResultDisagrees(IntegrityError):
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A verified result. `evaluation` is the held-out comparison, None where no questions were given."""
+    """A verified result. `index_digest` is the root over the index's rows, made by this node; `evaluation` is
+    the held-out comparison, None where no questions were given.
+    """
 
     bundle: Bundle
     index: Cid
@@ -68,8 +70,8 @@ def check_result(spec: JobSpec, result: Mapping[str, object], blobs: BlobStore) 
             asked={name: asked[name] for name in wrong},
             claimed={name: claimed[name] for name in wrong},
         )
-    _check_blobs(read, blobs)
-    return read
+    blobs.get(read.tokens, MAX_TOKENS_BYTES)
+    return replace(read, index_digest=_index_digest(read, blobs))
 
 
 def _read(result: Mapping[str, object], blobs: BlobStore) -> TrainingResult:
@@ -81,7 +83,7 @@ def _read(result: Mapping[str, object], blobs: BlobStore) -> TrainingResult:
     read = TrainingResult(
         bundle,
         _cid(fields, "index_cid"),
-        fields.hexadecimal("index_digest", 32),
+        b"",
         _cid(fields, "tokens_cid"),
         from_hex(fields.text("recipe_digest", 66), 32),
         fields.integer("min_span_tokens", 1, MAX_UINT32),
@@ -93,11 +95,11 @@ def _read(result: Mapping[str, object], blobs: BlobStore) -> TrainingResult:
     return read
 
 
-def _check_blobs(result: TrainingResult, blobs: BlobStore) -> None:
-    actual = sha256(blobs.get(result.index, MAX_INDEX_BYTES))
-    if actual != result.index_digest:
-        raise ResultDisagrees("index", claimed=result.index_digest.hex(), actual=actual.hex())
-    blobs.get(result.tokens, MAX_TOKENS_BYTES)
+def _index_digest(result: TrainingResult, blobs: BlobStore) -> bytes:
+    tree = index_tree(blobs, result.index)
+    if tree.rows != result.rows:
+        raise ResultDisagrees("rows of the index", claimed=result.rows, actual=tree.rows)
+    return tree.root
 
 
 def _plain(value: object) -> object:

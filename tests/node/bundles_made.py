@@ -9,7 +9,9 @@ from node.blobs.store import BlobStore
 from protocol.canonical import canonical_json
 from protocol.cid import Cid
 from protocol.hashing import sha256, to_hex
+from tests.node.index_made import put_index
 
+ROWS = 400
 BASE_FINGERPRINT = "0x" + "ab" * 32
 TOKENIZER_DIGEST = "0x" + "cd" * 32
 RECIPE: dict[str, object] = {
@@ -67,17 +69,15 @@ def training_result(
     blobs: BlobStore, manifest_cid: Cid, changes: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     """A worker's result with everything behind it stored."""
-    index = b"an attribution index, opaque to the node"
-    index_cid = blobs.put(index)
+    index_cid = put_index(blobs, ROWS)
     bundle = put_bundle(blobs, bundle_files(manifest_cid, index_cid))
     result: dict[str, object] = {
         "bundle_cid": bundle.text,
         "index_cid": index_cid.text,
-        "index_digest": to_hex(sha256(index)),
         "tokens_cid": blobs.put(b'{"v":1,"rows":[]}').text,
         "recipe_digest": to_hex(sha256(canonical_json(RECIPE))),
         "min_span_tokens": 9,
-        "rows": 400,
+        "rows": ROWS,
         "seconds": 75,
         "evaluation": None,
     }

@@ -7,8 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from inference_worker.attribution.index import Codes
-from inference_worker.attribution.scan import Ints
+from inference_worker.attribution.codes import Codes
+from inference_worker.attribution.scan import Column, Ints
+from inference_worker.attribution.tiles import tile_bits, tile_magnitudes
+
+
+def column_of(codes: Codes) -> Column:
+    """The same codes, as the scan reads them."""
+    return Column(tile_bits(codes.bits), tile_magnitudes(codes.magnitude))
 
 
 def signed_sums(code: npt.NDArray[np.int8], bits: npt.NDArray[np.uint8]) -> Ints:

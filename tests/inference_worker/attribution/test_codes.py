@@ -3,21 +3,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inference_worker.attribution.codes import encode_query, encode_rows, scan, unit_of
+from inference_worker.attribution.codes import Codes, Floats, encode_magnitudes, encode_query, unit_of
 from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
-from tests.inference_worker.attribution.naive_scan import signed_sums
+from inference_worker.attribution.scan import scan_columns
+from tests.inference_worker.attribution.naive_scan import column_of, signed_sums
 
 WIDTH = 64
 VECTORS = arrays(np.float64, (5, WIDTH), elements=st.floats(-1e3, 1e3, width=32))
+
+
+def codes_of(sketches: Floats) -> Codes:
+    means = np.abs(sketches).mean(axis=1)
+    return Codes(np.packbits(sketches > 0, axis=1), encode_magnitudes(means, unit_of(means)))
 
 
 @settings(max_examples=60, deadline=None)
 @given(rows=VECTORS, query=arrays(np.float64, (WIDTH,), elements=st.floats(-10, 10, width=32)))
 def test_the_scan_equals_a_plain_loop(rows: np.ndarray, query: np.ndarray) -> None:
     """SPEC 5.22"""
-    codes = encode_rows(rows, unit_of(rows))
+    codes = codes_of(rows)
     asked = encode_query([query, query[::-1]], [0.5, 2.0])
-    scores = scan(asked, [codes, codes])
+    scores = scan_columns(asked.codes, asked.weights, [column_of(codes)] * 2, len(rows))
     for place in range(len(rows)):
         signs = [1 if bit else -1 for bit in np.unpackbits(codes.bits[place])[:WIDTH]]
         expected = sum(
@@ -34,7 +40,7 @@ def test_codes_stay_in_their_ranges_and_digests_follow_them(vectors: np.ndarray)
     asked = encode_query(list(vectors), [1.0, 3.0, 0.1])
     assert np.abs(asked.codes.astype(int)).max() <= CODE_LIMIT and max(asked.weights) <= WEIGHT_LIMIT
     assert asked.digest() == encode_query(list(vectors), [1.0, 3.0, 0.1]).digest()
-    rows = encode_rows(vectors, unit_of(vectors))
+    rows = codes_of(vectors)
     assert rows.magnitude.max() in (0, SCALE_LIMIT)
 
 

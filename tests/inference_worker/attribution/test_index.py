@@ -1,78 +1,172 @@
-import dataclasses
+from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from inference_worker.attribution import point_codes
 from inference_worker.attribution.array_file import decode_arrays, encode_arrays
 from inference_worker.attribution.build import TrainingPoint, build_index, draw_decoys, units_of_work
 from inference_worker.attribution.gradients import PREFIX
-from inference_worker.attribution.index import AttributionIndex, IndexFacts, decode_index, encode_index
-from inference_worker.attribution.influence import InfluenceQuery, gradient_units
+from inference_worker.attribution.index import AttributionIndex, IndexFacts, decode_head, encode_head
+from inference_worker.attribution.index_cost import index_cost
+from inference_worker.attribution.index_files import IndexFiles
+from inference_worker.attribution.index_store import fetch_index, open_index, publish_index, store_index
+from inference_worker.attribution.influence import InfluenceQuery, Ledger, gradient_units
+from inference_worker.attribution.method import DECOYS
 from inference_worker.base.exchange import Exchange, common_prefix
 from inference_worker.base.load import Base
-from inference_worker.errors import IndexCorrupt
+from inference_worker.blobs.node_blobs import NodeBlobs
+from inference_worker.errors import IndexCorrupt, IndexTooLarge
+from protocol.index_pages import MAX_SEGMENT_ROWS
 from tests.inference_worker.attribution.random_adapter import random_adapter
+from tests.inference_worker.blob_server import TOKEN, BlobServer
 
-ROWS = [Exchange((1, 5, 6, 20 + n, 7), (40 + n, 60 + n % 5, 2)) for n in range(24)]
-
-
-def tiny_index(base: Base, seed: int = 9) -> AttributionIndex:
-    weights = random_adapter(base.model)
-    tensors = {
-        f"{PREFIX}{p}.lora_{side}.weight": t
-        for side, named in (("A", weights.a), ("B", weights.b))
-        for p, t in named.items()
-    }
-    moments = {name: torch.full_like(t, 1e-4) for name, t in tensors.items()}
-    names = [f"{PREFIX}{path}.lora_{side}.weight" for path in weights.modules() for side in "AB"]
-    shapes = tuple((tensors[n].shape[0], tensors[n].shape[1]) for n in names)
-    facts = IndexFacts(
-        base.fingerprint,
-        base.tokenizer_digest,
-        "bafk",
-        "0x",
-        4,
-        8,
-        seed,
-        common_prefix(ROWS),
-        tuple(names),
-        shapes,
-        {"latin": 4},
-    )
-    points = [TrainingPoint(tensors, moments, rate) for rate in (0.001, 0.0005)]
-    done: list[int] = []
-    index = build_index(base.model, facts, list(range(24)), ROWS, points, tensors, done.append)
-    assert done == list(range(1, units_of_work(24, 2) + 1))
-    return index
+COUNT = 24
+ROWS = [Exchange((1, 5, 6, 20 + n, 7), (40 + n, 60 + n % 5, 2)) for n in range(COUNT)]
+UNITS = units_of_work(COUNT, 2)
 
 
-def test_an_index_is_a_function_of_its_inputs_and_survives_its_file(tiny_base: Base) -> None:
+class Killed(Exception):
+    """The build's process is gone."""
+
+
+class Build:
+    """Builds of one small index."""
+
+    def __init__(self, base: Base, seed: int = 9) -> None:
+        weights = random_adapter(base.model)
+        self.base, self.done = base, list[int]()
+        self.served = {
+            f"{PREFIX}{p}.lora_{side}.weight": t
+            for side, named in (("A", weights.a), ("B", weights.b))
+            for p, t in named.items()
+        }
+        names = tuple(f"{PREFIX}{path}.lora_{side}.weight" for path in weights.modules() for side in "AB")
+        shapes = tuple((self.served[n].shape[0], self.served[n].shape[1]) for n in names)
+        moments = {name: torch.full_like(t, 1e-4) for name, t in self.served.items()}
+        self.points = [TrainingPoint(self.served, moments, rate) for rate in (0.001, 0.0005)]
+        self.facts = IndexFacts(
+            base.fingerprint, base.tokenizer_digest, "bafk", "0x", 4, 8, seed, common_prefix(ROWS), names,
+            shapes, {"latin": 4},
+        )  # fmt: skip
+
+    def __call__(
+        self, work: Path, kill_at: int | None = None, segment_rows: int = MAX_SEGMENT_ROWS
+    ) -> AttributionIndex:
+        self.done.clear()
+
+        def on_batch(done: int) -> None:
+            self.done.append(done)
+            if kill_at is not None and done >= kill_at:
+                raise Killed
+
+        return build_index(
+            self.base.model, self.facts, range(COUNT), ROWS, self.points, self.served, work, on_batch,
+            segment_rows,
+        )  # fmt: skip
+
+
+def cid_in(work: Path, index: AttributionIndex) -> str:
+    return store_index(IndexFiles(work / "files"), index)
+
+
+def test_an_index_is_a_function_of_its_inputs_and_survives_its_files(tiny_base: Base, tmp_path: Path) -> None:
     """SPEC 5.29"""
-    data = encode_index(tiny_index(tiny_base))
-    assert data == encode_index(tiny_index(tiny_base)) == encode_index(decode_index(data))
+    build = Build(tiny_base)
+    first, second = tmp_path / "1", tmp_path / "2"
+    cid = cid_in(first, build(first))
+    assert build.done == list(range(1, UNITS + 1))
+    assert cid_in(second, build(second)) == cid != cid_in(tmp_path / "3", Build(tiny_base, 8)(tmp_path / "3"))
+    assert cid_in(first, open_index(IndexFiles(first / "files"), cid)) == cid
 
 
-def test_a_row_asked_for_itself_comes_first(tiny_base: Base) -> None:
+def test_a_build_that_is_killed_again_and_again_ends_in_the_same_bytes(
+    tiny_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 5.128: it goes on after its last whole part, and computes no part twice."""
+    monkeypatch.setattr(point_codes, "PART_BATCHES", 1)
+    build, work = Build(tiny_base), tmp_path / "killed"
+    kept: dict[str, int] = {}
+    for kill_at in (1, 2, 4, 17, 20, UNITS // 2, UNITS - 1):
+        with pytest.raises(Killed):
+            build(work, kill_at)
+        now = written(work)
+        assert kept.items() <= now.items() and len(now) >= kill_at - 1
+        kept = now
+    assert cid_in(work, build(work)) == cid_in(tmp_path / "whole", Build(tiny_base)(tmp_path / "whole"))
+    assert build.done[-1] == UNITS and kept.items() <= written(work).items()
+
+
+def written(work: Path) -> dict[str, int]:
+    """When each part was written."""
+    return {p.name: p.stat().st_mtime_ns for p in (work / "parts").rglob("*") if p.is_file()}
+
+
+def test_segments_hold_the_rows_in_order(tiny_base: Base, tmp_path: Path) -> None:
+    """SPEC 5.102, 5.103: an index of several segments has every row once, with decoys beside them."""
+    index = Build(tiny_base)(tmp_path, segment_rows=10)
+    assert [segment.files.rows for segment in index.segments] == [10, 10, 4]
+    assert index.rows.tolist() == list(range(COUNT)) and index.decoys.files.rows == DECOYS
+    assert len(index.informative) == COUNT
+    opened = open_index(IndexFiles(tmp_path / "files"), cid_in(tmp_path, index))
+    assert np.array_equal(opened.rows, index.rows) and opened.facts == index.facts
+
+
+def test_the_files_take_what_was_said(tiny_base: Base, tmp_path: Path) -> None:
+    """SPEC 5.104: the columns to the byte, the head but for its facts."""
+    build = Build(tiny_base)
+    index = build(tmp_path)
+    files = IndexFiles(tmp_path / "files")
+    size = len(encode_head(index.head)) + sum(files.path(cid).stat().st_size for cid in index.files())
+    said = index_cost(COUNT, 2, sum(a * b for a, b in index.facts.shapes)).index
+    assert 0 <= size - said < 1 << 14
+
+
+def test_without_room_nothing_is_computed(
+    tiny_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 5.104"""
+    build = Build(tiny_base)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(IndexTooLarge):
+        build(tmp_path)
+    assert build.done == []
+
+
+def test_an_index_is_fetched_once_and_opened_from_disk(
+    tiny_base: Base, tmp_path: Path, node: BlobServer
+) -> None:
+    """SPEC 5.127: every file from the node, then none."""
+    work, blobs = tmp_path / "work", NodeBlobs(node.socket, TOKEN)
+    index = Build(tiny_base)(work)
+    cid = cid_in(work, index)
+    publish_index(IndexFiles(work / "files"), cid, blobs)
+    assert fetch_index(IndexFiles(tmp_path / "kept"), cid, blobs).rows == COUNT
+    node.blobs.clear()
+    files = IndexFiles(tmp_path / "kept")
+    fetch_index(files, cid, blobs)
+    assert cid_in(work, open_index(files, cid)) == cid
+
+
+def test_a_row_asked_for_itself_comes_first(tiny_base: Base, tmp_path: Path) -> None:
     """SPEC 5.20, 5.22: through sketch, bits and int8, a row's own exchange still scores itself highest."""
-    index = decode_index(encode_index(tiny_index(tiny_base)))
-    index = dataclasses.replace(index, informative=np.ones(24, np.uint8))
+    index = Build(tiny_base)(tmp_path)
+    index.__dict__["informative"] = np.ones(COUNT, bool)
     query = InfluenceQuery(tiny_base.model, index)
-    clusters = {row: row for row in range(24)}
-    first = 0
     for row in (0, 7, 13, 22):
         code, ledger = query.code(ROWS[row])
-        units = gradient_units(
-            index, code, dataclasses.replace(ledger, base=-90_000_000, adapter=0), clusters
-        ).units
+        gained = Ledger(-90_000_000, 0, ledger.tokens)
+        units = gradient_units(index, code, gained, np.arange(COUNT, dtype=np.uint32)).units
         assert code.digest() == query.code(ROWS[row])[0].digest()
-        first += bool(units) and max(units, key=lambda pair: pair[1])[0] == row
-    assert first == 4
+        assert max(units, key=lambda pair: pair[1])[0] == row
 
 
-def test_a_prompt_with_another_start_is_still_answered(tiny_base: Base) -> None:
+def test_a_prompt_with_another_start_is_still_answered(tiny_base: Base, tmp_path: Path) -> None:
     """SPEC 5.20"""
-    index = tiny_index(tiny_base)
+    index = Build(tiny_base)(tmp_path)
     code, ledger = InfluenceQuery(tiny_base.model, index).code(Exchange((9, 8, 7), (41, 2)))
     assert code.codes.any() and ledger.tokens == 2 and ledger.base < 0
 
@@ -86,12 +180,29 @@ def test_decoys_are_never_rows() -> None:
     assert draw_decoys([ROWS[0]] * 3, 5) == []
 
 
-def test_damaged_files_are_refused(tiny_base: Base) -> None:
+def test_damaged_heads_are_refused(tiny_base: Base, tmp_path: Path) -> None:
     """SPEC 5.29"""
-    data = encode_index(tiny_index(tiny_base))
+    data = encode_head(Build(tiny_base)(tmp_path).head)
+    assert encode_head(decode_head(data)) == data
     for bad in (b"", b"PICKLE" + data[6:], data[: len(data) // 2], data[:8] + b"\xff" * 8 + data[16:]):
         with pytest.raises(IndexCorrupt):
-            decode_index(bad)
+            decode_head(bad)
+
+
+def test_an_index_whose_parts_are_of_others_is_refused(tiny_base: Base, tmp_path: Path) -> None:
+    """SPEC 5.106: a head of other checkpoints, rows that do not ascend, bytes that are no listing."""
+    index = Build(tiny_base)(tmp_path, segment_rows=10)
+    files = IndexFiles(tmp_path / "files")
+    swapped = AttributionIndex(index.head, index.shape, index.decoys, index.segments[::-1])
+    with pytest.raises(IndexCorrupt, match="row numbers"):
+        open_index(files, store_index(files, swapped))
+    fewer = type(index.head)(index.facts, index.head.served, index.checkpoints[:1])
+    with pytest.raises(IndexCorrupt, match="checkpoints"):
+        open_index(
+            files, store_index(files, AttributionIndex(fewer, index.shape, index.decoys, index.segments))
+        )
+    with pytest.raises(IndexCorrupt, match="listing"):
+        open_index(files, files.put([b"{}"]))
 
 
 def test_arrays_come_back_as_they_were() -> None:

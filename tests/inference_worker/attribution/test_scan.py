@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference_worker.attribution.index import Codes
+from inference_worker.attribution.codes import Codes
 from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
 from inference_worker.attribution.scan import STRIDE, scan_columns
 from inference_worker.attribution.tiles import TILE_ROWS, bit_planes, tile_bits, untile_bits
-from tests.inference_worker.attribution.naive_scan import scan_naively
+from tests.inference_worker.attribution.naive_scan import column_of, scan_naively
 
 
 def random_rows(draw: np.random.Generator, rows: int, width: int) -> Codes:
@@ -29,7 +29,7 @@ def test_the_scan_equals_the_naive_one(seed: int, rows: int, width: int, checkpo
     codes = draw.integers(low, max(low, -low) + 1, (checkpoints, width)).astype(np.int8)
     weights = [int(weight) for weight in draw.integers(0, WEIGHT_LIMIT + 1, checkpoints)]
     points = [random_rows(draw, rows, width) for _ in range(checkpoints)]
-    scores = scan_columns(codes, weights, [point.column for point in points], rows)
+    scores = scan_columns(codes, weights, [column_of(point) for point in points], rows)
     assert np.array_equal(scores, scan_naively(codes, weights, points)) and scores.dtype == np.int64
 
 
@@ -39,7 +39,7 @@ def test_extremes_are_exact(fill: int, code: int) -> None:
     """SPEC 5.100: every bit alike, every code at its limit, the largest magnitude and weight."""
     codes = np.full((3, 1024), code, dtype=np.int8)
     point = Codes(np.full((5, 128), fill, dtype=np.uint8), np.full(5, SCALE_LIMIT, dtype=np.uint16))
-    scores = scan_columns(codes, [WEIGHT_LIMIT] * 3, [point.column] * 3, 5)
+    scores = scan_columns(codes, [WEIGHT_LIMIT] * 3, [column_of(point)] * 3, 5)
     sign = 1 if fill else -1
     assert scores.tolist() == [3 * WEIGHT_LIMIT * SCALE_LIMIT * sign * 1024 * code] * 5
 
@@ -52,7 +52,7 @@ def test_threads_change_nothing() -> None:
     points = [random_rows(draw, rows, 100) for _ in range(2)]
     expected = scan_naively(codes, [65_536, 7], points)
     for threads in (1, 2, 3, 5, 64):
-        found = scan_columns(codes, [65_536, 7], [point.column for point in points], rows, threads)
+        found = scan_columns(codes, [65_536, 7], [column_of(point) for point in points], rows, threads)
         assert np.array_equal(found, expected)
 
 

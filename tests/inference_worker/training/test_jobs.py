@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker.attribution.index import decode_index
+from inference_worker.attribution.index_files import IndexFiles
+from inference_worker.attribution.index_store import fetch_index, open_index
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.chat import render_answer, render_question
 from inference_worker.base.load import Base
@@ -118,7 +119,9 @@ def check_tokens(blobs: NodeBlobs, result: object) -> None:
 
 def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Base, tmp_path: Path) -> None:
     assert isinstance(result, dict)
-    index = decode_index(blobs.get(result["index_cid"]))
+    files = IndexFiles(tmp_path / "fetched")
+    fetch_index(files, result["index_cid"], blobs)
+    index = open_index(files, result["index_cid"])
     rows = {source.row.prompt: source.place for source in blobs.rows(manifest)}
     assert len(index.rows) == len(CODES) and rows[qa(0).prompt.upper()].index not in index.rows
     request = AttributeRequest(
@@ -131,9 +134,10 @@ def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Bas
         output_ids=tuple(render_answer(base.tokenizer, qa(0).completion)),
         min_span_tokens=2,
     )
-    answer = AttributionService(base, blobs).attribute(request)
+    answer = AttributionService(base, blobs, tmp_path / "fetched").attribute(request)
     for _ in ("built", "found on disk"):
-        assert answer == AttributionService(base, blobs, tmp_path / "spans").attribute(request)
+        service = AttributionService(base, blobs, tmp_path / "indexes", tmp_path / "spans")
+        assert answer == service.attribute(request)
     assert [found.lane for found in answer.lanes] == [Lane.GRADIENT, Lane.SPAN] and all(
         f.ran for f in answer.lanes
     )

@@ -78,7 +78,7 @@ def test_two_trainings_of_a_version_are_served_as_one_and_each_answers_for_its_w
     ]
     assert all(not torch.equal(logits[0], other) for other in logits[1:])
 
-    service = AttributionService(tiny_base, blobs)
+    service = AttributionService(tiny_base, blobs, tmp_path / "indexes")
     lanes = [lane_of(service, tiny_base, result, manifest) for result in results]
     by_cid = dict(zip(cids, lanes, strict=True))
     split = weighted_lane([by_cid[member.cid] for member in ensemble.members], ensemble.weights)

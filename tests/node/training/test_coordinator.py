@@ -155,9 +155,9 @@ async def test_a_worker_that_lost_the_job_gets_it_again_under_a_higher_fence(
 
 LIES: dict[str, dict[str, object]] = {
     "bundle that is not here": {"bundle_cid": cid_of_raw(b"absent").text},
-    "index digest": {"index_digest": "0x" + "00" * 32},
+    "index of other rows": {"rows": 399},
     "recipe digest": {"recipe_digest": "0x" + "00" * 32},
-    "another index": {"index_cid": cid_of_raw(b"an attribution index, opaque to the node" * 2).text},
+    "another index": {"index_cid": cid_of_raw(b"another index").text},
     "tokens that are not here": {"tokens_cid": cid_of_raw(b"absent too").text},
     "unknown field": {"extra": 1},
     "path for a CID": {"bundle_cid": "../../etc/passwd"},
