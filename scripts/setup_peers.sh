@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the engine is measured against, each in an environment of its own under .tools/bench.
-# Arguments: which of transformers, vllm, llama, plots, hpo; default: all but hpo, which is data. One that does not install leaves the
-# end of its output in .tools/bench/<name>.failed, and the benchmark names it as not run.
+# Arguments: which of transformers, vllm, llama, plots, hpo, attribution; default: the first four, which are the
+# engine's. One that does not install leaves the end of its output in .tools/bench/<name>.failed, and the
+# benchmark names it as not run.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,8 +15,10 @@ install_peer() {
   local name="$1" place="$FOLDER/$1"
   [ -x "$place/bin/python" ] || "$PYTHON" -m venv "$place" || return 1
   "$place/bin/python" -m pip install -r "requirements/bench/$name.txt" || return 1
-  # vLLM's build for CPUs asks for builds of these that do not fit its own torch; text models need none.
-  [ "$name" != vllm ] || "$place/bin/python" -m pip uninstall -y torchvision torchaudio torchcodec
+  # These ask for builds that do not fit the torch beside them; text models need none.
+  case "$name" in
+    vllm | attribution) "$place/bin/python" -m pip uninstall -y torchvision torchaudio torchcodec ;;
+  esac
 }
 
 setup_peer() {
