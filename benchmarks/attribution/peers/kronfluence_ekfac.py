@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from benchmarks.attribution.task import Task
 _FACTOR_BATCH, _QUERY_BATCH, _ROW_BATCH = 25, 50, 50
 _SEED = 0
 
+# States, targets, and which places are real.
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
 
 class AnswerLoss(Kronfluence):  # type: ignore[misc]
     """Sum over rows of each row's mean answer loss, the terms that training summed."""
@@ -30,7 +34,8 @@ class AnswerLoss(Kronfluence):  # type: ignore[misc]
     def __init__(self, linears: Sequence[str]) -> None:
         self._linears = list(linears)
 
-    def compute_train_loss(self, batch, model, sample=False):  # type: ignore[no-untyped-def]
+    def compute_train_loss(self, batch: Batch, model: Any, sample: bool = False) -> torch.Tensor:
+        """On the answers, or for the Fisher matrix on labels drawn from the model."""
         states, targets, _ = batch
         places = targets != NOT_AN_ANSWER
         logits, wanted = model.answer_logits(states, places), targets[places]
@@ -40,13 +45,16 @@ class AnswerLoss(Kronfluence):  # type: ignore[misc]
         losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
         return (losses / places.sum(1)[places.nonzero()[:, 0]]).sum()
 
-    def compute_measurement(self, batch, model):  # type: ignore[no-untyped-def]
+    def compute_measurement(self, batch: Batch, model: Any) -> torch.Tensor:
+        """The query's own loss."""
         return self.compute_train_loss(batch, model)
 
     def get_influence_tracked_modules(self) -> list[str]:
+        """The adapter's linear layers."""
         return self._linears
 
-    def get_attention_mask(self, batch):  # type: ignore[no-untyped-def]
+    def get_attention_mask(self, batch: Batch) -> torch.Tensor:
+        """Padding stays out of the covariances."""
         return batch[2]
 
 
