@@ -13,6 +13,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -39,9 +40,11 @@ def leave(target: Task, found: Measured) -> None:
     try:
         write_scores(target, found.name, found.scores, cost)
     except ValueError as error:
+        bad = int((~np.isfinite(found.scores)).sum())
+        reason = f"{bad:,} of {found.scores.size:,} scores are not finite" if bad else str(error)
         folder = target.folder / "scores"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{found.name}.failed").write_text(f"{error}\n", encoding="utf-8")
+        (folder / f"{found.name}.failed").write_text(f"{reason}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
