@@ -9,9 +9,9 @@ from protocol.canonical import MAX_SAFE_INTEGER
 from protocol.fields import Fields
 from protocol.wire_fields import DIGEST, MAX_FENCE, NAME, VERSION, opened, optional_cid, read_cid
 
-JobKind = Literal["training", "evaluation"]
+JobKind = Literal["training", "evaluation", "validity"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-KINDS = ("training", "evaluation")
+KINDS = ("training", "evaluation", "validity")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 MAX_STEPS = 2**53 - 1
@@ -25,11 +25,11 @@ MAX_DEPTH = 4
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One assignment to train or to evaluate.
+    """One assignment to train, to evaluate, or to measure how far an adapter's attribution can be believed.
 
     `recipe` holds whole numbers, strings and lists of strings (rates as decimal strings, since a digest must
-    not depend on how a float prints); the worker checks its names. An evaluation needs an adapter and
-    held-out rows.
+    not depend on how a float prints); the worker checks its names. The other kinds need an adapter and
+    held-out rows; a validity job goes on from the report of `report_cid`, where one is given.
     """
 
     job_id: str
@@ -40,6 +40,7 @@ class JobSpec:
     recipe: Mapping[str, object]
     held_out_cid: str | None = None
     adapter_cid: str | None = None
+    report_cid: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -55,6 +56,7 @@ class JobSpec:
             },
             "held_out_cid": self.held_out_cid,
             "adapter_cid": self.adapter_cid,
+            "report_cid": self.report_cid,
         }
 
     @classmethod
@@ -70,9 +72,10 @@ class JobSpec:
             recipe=_plain_object(fields, "recipe", depth=1, floats=False),
             held_out_cid=optional_cid(fields, "held_out_cid"),
             adapter_cid=optional_cid(fields, "adapter_cid"),
+            report_cid=optional_cid(fields, "report_cid"),
         )
-        if spec.kind == "evaluation" and (spec.held_out_cid is None or spec.adapter_cid is None):
-            raise fields.wrong("kind", "an evaluation needs adapter_cid and held_out_cid")
+        if spec.kind != "training" and (spec.held_out_cid is None or spec.adapter_cid is None):
+            raise fields.wrong("kind", f"{spec.kind} needs adapter_cid and held_out_cid")
         fields.done()
         return spec
 
