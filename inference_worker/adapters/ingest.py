@@ -37,7 +37,7 @@ from protocol.tensor_file import TensorEntry, read_tensor_file
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 MANIFEST_FILE = "manifest.json"
-ALLOWED_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, MANIFEST_FILE, "README.md"})
+ALLOWED_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, MANIFEST_FILE, "README.md", "validity.json"})
 _REQUIRED = (CONFIG_FILE, WEIGHTS_FILE, MANIFEST_FILE)
 _PREFIX = "base_model.model.model.layers."
 

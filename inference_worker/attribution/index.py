@@ -22,6 +22,7 @@ from inference_worker.errors import IndexCorrupt
 from protocol.errors import ProtocolError
 from protocol.fields import Fields
 from protocol.index_pages import FLAG_INFORMATIVE, MAX_CHECKPOINTS, CodeShape
+from protocol.types import TOTAL_PPM
 
 VERSION = 2
 MAX_SHARED_TOKENS = 4096
@@ -44,7 +45,7 @@ class Checkpoint:
 @dataclass(frozen=True)
 class IndexFacts:
     """What the index belongs to. `shared` are the ids that all questions begin with; thresholds are in
-    tokens by class.
+    tokens by class; `kappa_ppm` is the part of what rows would get that they do get (`protocol.shrinkage`).
     """
 
     base_fingerprint: str
@@ -58,6 +59,7 @@ class IndexFacts:
     names: tuple[str, ...]
     shapes: tuple[tuple[int, int], ...]
     thresholds: Mapping[str, int]
+    kappa_ppm: int = TOTAL_PPM
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def facts_json(facts: IndexFacts) -> dict[str, object]:
         "names": list(facts.names),
         "shapes": [list(shape) for shape in facts.shapes],
         "thresholds": dict(facts.thresholds),
+        "kappa_ppm": facts.kappa_ppm,
     }
 
 
@@ -177,6 +180,7 @@ def _read_facts(fields: Fields) -> IndexFacts:
         names=fields.texts("names", 1 << 14, 256),
         shapes=tuple((int(a), int(b)) for a, b in shapes),
         thresholds=thresholds,
+        kappa_ppm=fields.integer("kappa_ppm", 0, TOTAL_PPM),
     )
 
 

@@ -120,7 +120,7 @@ def gradient_units(
     above = np.flatnonzero((scores > threshold) & index.informative)
     kept = best_of_clusters(index.rows[above], scores[above], clusters)
     chance = expected_by_chance(eligible - threshold, len(null), len(scores))
-    return settle(kept, Measured(threshold, chance, ledger.gain, ledger.floor))
+    return settle(kept, Measured(threshold, chance, ledger.gain, ledger.floor, index.facts.kappa_ppm))
 
 
 def threshold_of(scores: Ints, eligible: Ints, decoys: int) -> int:

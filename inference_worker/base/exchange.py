@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as functional
 from transformers import DynamicCache
 
+BATCH = 8
+
 KeyValues = tuple[tuple[torch.Tensor, torch.Tensor], ...]
 
 
@@ -28,6 +30,12 @@ class Exchange:
     def length(self) -> int:
         """Tokens in all."""
         return len(self.prompt) + len(self.answer)
+
+
+def batches_of(exchanges: Sequence[Exchange], size: int = BATCH) -> list[list[int]]:
+    """Places of alike lengths together, `size` at a time."""
+    order = sorted(range(len(exchanges)), key=lambda place: (exchanges[place].length, place))
+    return [order[at : at + size] for at in range(0, len(order), size)]
 
 
 def common_prefix(exchanges: Sequence[Exchange]) -> tuple[int, ...]:

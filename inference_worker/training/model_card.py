@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from inference_worker.evaluation.comparison import Evaluation, as_decimal
 from inference_worker.training.recipe import Recipe
+from protocol.validity import ValidityReport
+from protocol.validity_text import sentences
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class CardFacts:
     steps: int
     final_loss: float
     evaluation: Evaluation | None
+    validity: ValidityReport
 
 
 def model_card(facts: CardFacts) -> str:
@@ -53,11 +56,20 @@ Loss falls on the answer tokens only; questions are rendered by the base's own c
 
 {evaluation_text(facts.evaluation)}
 
+## How far the attribution can be believed
+
+{validity_text(facts.validity)}
+
 ## Limits
 
 Answers may be wrong; the figures above are all that is known of how often. Which rows shaped an answer is
 estimated by gradient influence and exact spans, and each answer's receipt says how much no row explains.
 """
+
+
+def validity_text(report: ValidityReport) -> str:
+    """The validity section; the figures with the losses of every retraining are in `validity.json`."""
+    return "\n".join(f"- {sentence}" for sentence in sentences(report))
 
 
 def evaluation_text(evaluation: Evaluation | None) -> str:

@@ -9,15 +9,20 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from inference_worker.blobs.node_blobs import Blobs
+from inference_worker.blobs.node_blobs import Blobs, cid_of
 from inference_worker.training.recipe import Recipe
 from protocol.canonical import canonical_json
 from protocol.hashing import sha256, to_hex
+from protocol.validity import ValidityReport, encode_validity
+
+VALIDITY_FILE = "validity.json"
 
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """What ties an adapter to its base, data, recipe and attribution index. Digests are 0x-hex."""
+    """What ties an adapter to its base, data, recipe, attribution index and validity report (None: none was
+    made). Digests are 0x-hex.
+    """
 
     base_name: str
     base_fingerprint: str
@@ -25,12 +30,15 @@ class BundleFacts:
     manifest_cid: str
     index_cid: str
     recipe: Recipe
+    validity: ValidityReport | None = None
 
 
 def bundle_files(adapter: Mapping[str, torch.Tensor], card: str, facts: BundleFacts) -> dict[str, bytes]:
     """The bundle's files by name; equal inputs give equal bytes."""
-    weights = save({name: adapter[name] for name in sorted(adapter)}, metadata={"format": "pt"})
+    weights = weights_file(adapter)
+    report = {} if facts.validity is None else {VALIDITY_FILE: encode_validity(facts.validity)}
     return {
+        **report,
         "README.md": card.encode(),
         "adapter_config.json": canonical_json(peft_config(facts.recipe, facts.base_name)),
         "adapter_model.safetensors": weights,
@@ -45,8 +53,25 @@ def bundle_files(adapter: Mapping[str, torch.Tensor], card: str, facts: BundleFa
                 "recipe": facts.recipe.to_json(),
                 "recipe_digest": facts.recipe.digest(),
                 "adapter_sha256": to_hex(sha256(weights)),
+                **_named(facts.validity),
             }
         ),
+    }
+
+
+def weights_file(adapter: Mapping[str, torch.Tensor]) -> bytes:
+    """`adapter_model.safetensors`."""
+    data: bytes = save({name: adapter[name] for name in sorted(adapter)}, metadata={"format": "pt"})
+    return data
+
+
+def _named(validity: ValidityReport | None) -> dict[str, object]:
+    """How the bundle's manifest names its report."""
+    if validity is None:
+        return {}
+    return {
+        "validity_cid": cid_of(encode_validity(validity)),
+        "kappa_ppm": validity.shrinkage.kappa_ppm,
     }
 
 

@@ -16,6 +16,8 @@ MAX_PASSES = 50
 MAX_BATCH = 256
 MAX_LENGTH = 4096
 MAX_CHECKPOINTS = 3
+MAX_SUBSETS = 250
+MAX_VALIDITY_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class Recipe:
     """`learning_rate` is a decimal string, since digests must not depend on how a float prints.
 
     `checkpoints` is how many of training's thirds, from the first, leave a snapshot for attribution (1 to
-    3).
+    3). The validity report retrains on `validity_subsets` halves of at most `validity_rows` rows and without
+    each of the `validity_contributors` largest contributors, `validity_passes` times over them (0: as often
+    as the adapter).
     """
 
     rank: int = 8
@@ -35,6 +39,10 @@ class Recipe:
     seed: int = 0
     max_length: int = 256
     checkpoints: int = 1
+    validity_subsets: int = 4
+    validity_contributors: int = 4
+    validity_rows: int = 256
+    validity_passes: int = 0
 
     def to_json(self) -> dict[str, object]:
         """Plain values, as they stand in a bundle's manifest."""
@@ -65,6 +73,10 @@ def parse_recipe(values: Mapping[str, object]) -> Recipe:
         seed=_bounded(values, "seed", 0, 0, 2**32 - 1),
         max_length=_bounded(values, "max_length", 256, 16, MAX_LENGTH),
         checkpoints=_bounded(values, "checkpoints", 1, 1, MAX_CHECKPOINTS),
+        validity_subsets=_bounded(values, "validity_subsets", 4, 0, MAX_SUBSETS),
+        validity_contributors=_bounded(values, "validity_contributors", 4, 0, MAX_SUBSETS),
+        validity_rows=_bounded(values, "validity_rows", 256, 2, MAX_VALIDITY_ROWS),
+        validity_passes=_bounded(values, "validity_passes", 0, 0, MAX_PASSES),
     )
 
 

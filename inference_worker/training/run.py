@@ -18,6 +18,8 @@ from inference_worker.training.bundle_reader import read_bundle
 from inference_worker.training.dataset import load_dataset
 from inference_worker.training.job_folder import JobFolder
 from inference_worker.training.publish import bundle_files, publish_bundle
+from inference_worker.training.validity_job import judge_bundle
+from protocol.validity import encode_validity
 from protocol.wire_jobs import JobSpec
 
 
@@ -28,7 +30,7 @@ def run_job(folder: JobFolder, blobs: Blobs, base_dir: Path, device: str = "cpu"
     if folder.ended():
         return
     spec = folder.spec()
-    job = train if spec.kind == "training" else evaluate_bundle
+    job = JOBS[spec.kind]
     try:
         base = load_base(base_dir, device)
         if spec.base_fingerprint != base.fingerprint:
@@ -44,17 +46,18 @@ def run_job(folder: JobFolder, blobs: Blobs, base_dir: Path, device: str = "cpu"
 
 
 def train(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> dict[str, object]:
-    """Train, index, evaluate and publish; returns the job's result."""
+    """Train, index, evaluate, judge the attribution and publish; returns the job's result."""
     began = time.monotonic()
     plan = stages.make_plan(spec, blobs, base)
     progress = stages.start_progress(folder, plan)
     trained = stages.train_adapter(folder, plan, base, progress)
     index = stages.index_of(folder, plan, base, trained, progress)
     evaluation = stages.evaluate_adapter(plan, base, trained.adapter, progress)
+    validity = stages.judge_attribution(folder, plan, base, trained, index, progress)
     progress.report("publish", 0)
-    index_cid = stages.publish_index(folder, index, blobs)
-    card = stages.card_of(plan, base, trained, evaluation)
-    bundle = bundle_files(trained.adapter, card, stages.bundle_facts(plan, base, index_cid))
+    index_cid = stages.publish_index(folder, index, validity.shrinkage.kappa_ppm, blobs)
+    card = stages.card_of(plan, base, trained, evaluation, validity)
+    bundle = bundle_files(trained.adapter, card, stages.bundle_facts(plan, base, index_cid, validity))
     return {
         "bundle_cid": publish_bundle(blobs, bundle),
         "index_cid": index_cid,
@@ -75,3 +78,17 @@ def evaluate_bundle(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) 
     dataset = load_dataset(blobs, spec.manifest_cid)
     weights = read_bundle(blobs, str(spec.adapter_cid), base)
     return stages.compare_with_base(folder, base, weights, held_out, dataset).to_json()
+
+
+def judge_again(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> dict[str, object]:
+    """A validity report of a published bundle, on more retrainings than it came with."""
+    began = time.monotonic()
+    report = judge_bundle(folder, spec, blobs, base)
+    return {
+        "validity_cid": blobs.put(encode_validity(report)),
+        "retrainings": len(report.retrainings),
+        "seconds": round(time.monotonic() - began),
+    }
+
+
+JOBS = {"training": train, "evaluation": evaluate_bundle, "validity": judge_again}

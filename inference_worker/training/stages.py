@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -33,9 +33,13 @@ from inference_worker.training.job_folder import JobFolder
 from inference_worker.training.lora_trainer import LoraTrainer, StepReport
 from inference_worker.training.model_card import CardFacts, model_card
 from inference_worker.training.progress import JobProgress, Phase
-from inference_worker.training.publish import BundleFacts
+from inference_worker.training.publish import BundleFacts, weights_file
 from inference_worker.training.recipe import Recipe, parse_recipe
+from inference_worker.training.validity import measure
+from inference_worker.training.validity_course import Course, Subject, make_course, work_of
 from protocol.canonical import canonical_json
+from protocol.hashing import sha256, to_hex
+from protocol.validity import ValidityReport
 from protocol.wire_jobs import JobSpec
 
 log = structlog.get_logger()
@@ -44,6 +48,7 @@ log = structlog.get_logger()
 # left.
 INDEX_WEIGHT = 0.7
 QUESTION_WEIGHT = 0.2
+VALIDITY_WEIGHT = 0.8
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,13 @@ class Plan:
     dataset: Dataset
     examples: tuple[Example, ...]
     held_out: HeldOut | None
+
+    @property
+    def seed(self) -> int:
+        """Of the index and of its validity report. It follows from the committed rows alone: copies of them
+        under other names do not move it.
+        """
+        return seed_of(self.dataset.digest())
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,7 @@ def start_progress(folder: JobFolder, plan: Plan) -> JobProgress:
         Phase("training", steps_per_pass(rows, recipe.batch) * recipe.passes, 1.0),
         Phase("index", units_of_work(rows, recipe.checkpoints), INDEX_WEIGHT),
         Phase("evaluation", questions, QUESTION_WEIGHT),
+        Phase("validity", work_of(course_of(plan), recipe), VALIDITY_WEIGHT),
         Phase("publish", 1, 1.0),
     )
     return JobProgress(folder, phases)
@@ -114,8 +127,7 @@ def index_of(
     """
     exchanges = [example.exchange for example in plan.examples]
     points = [TrainingPoint(s.adapter, s.second_moment, s.mean_rate) for s in trained.snapshots]
-    # The seed follows from the committed rows alone: copies of them under other names do not move it.
-    seed = seed_of(plan.dataset.digest())
+    seed = plan.seed
     thresholds = span_thresholds(plan, base, seed)
     weights = lora_weights(trained.adapter, plan.recipe.alpha / plan.recipe.rank)
     names = LoraProbe(base.model, [weights]).tracked_names()
@@ -168,10 +180,11 @@ def index_folder(folder: JobFolder) -> Path:
     return folder.work / "index"
 
 
-def publish_index(folder: JobFolder, index: AttributionIndex, blobs: Blobs) -> str:
-    """Store the index at the node; returns its CID."""
+def publish_index(folder: JobFolder, index: AttributionIndex, kappa_ppm: int, blobs: Blobs) -> str:
+    """Store the index at the node, now that it is known how far it may be believed; returns its CID."""
     files = IndexFiles(index_folder(folder) / "files")
-    cid = index_store.store_index(files, index)
+    head = replace(index.head, facts=replace(index.facts, kappa_ppm=kappa_ppm))
+    cid = index_store.store_index(files, replace(index, head=head))
     index_store.publish_index(files, cid, blobs)
     return cid
 
@@ -233,7 +246,48 @@ def compare_with_base(
     )
 
 
-def card_of(plan: Plan, base: Base, trained: Trained, evaluation: Evaluation | None) -> str:
+def course_of(plan: Plan) -> Course:
+    """What the validity report of a training job will take."""
+    owners = [source.place.owner for source in plan.dataset.rows]
+    questions = plan.held_out.questions if plan.held_out else ()
+    return make_course(plan.recipe, owners, questions, plan.seed)
+
+
+def judge_attribution(
+    folder: JobFolder,
+    plan: Plan,
+    base: Base,
+    trained: Trained,
+    index: AttributionIndex,
+    progress: JobProgress,
+) -> ValidityReport:
+    """The validity report, from retrainings that are each resumed after a kill."""
+    return measure(
+        base,
+        subject_of(plan, base, trained, index),
+        course_of(plan),
+        folder.work,
+        lambda done, what: progress.report("validity", done, message=what),
+    )
+
+
+def subject_of(plan: Plan, base: Base, trained: Trained, index: AttributionIndex) -> Subject:
+    """The freshly trained adapter as what is judged."""
+    return Subject(
+        dataset=plan.dataset,
+        examples=plan.examples,
+        recipe=plan.recipe,
+        index=index,
+        run=run_digest(plan.dataset, plan.recipe.digest(), base.fingerprint),
+        adapter_sha256=to_hex(sha256(weights_file(trained.adapter))),
+        manifest_cid=plan.spec.manifest_cid,
+        held_out_cid=plan.spec.held_out_cid or "",
+    )
+
+
+def card_of(
+    plan: Plan, base: Base, trained: Trained, evaluation: Evaluation | None, validity: ValidityReport
+) -> str:
     """The bundle's README.md."""
     return model_card(
         CardFacts(
@@ -246,14 +300,21 @@ def card_of(plan: Plan, base: Base, trained: Trained, evaluation: Evaluation | N
             steps=trained.steps,
             final_loss=trained.loss,
             evaluation=evaluation,
+            validity=validity,
         )
     )
 
 
-def bundle_facts(plan: Plan, base: Base, index_cid: str) -> BundleFacts:
+def bundle_facts(plan: Plan, base: Base, index_cid: str, validity: ValidityReport) -> BundleFacts:
     """What the bundle's manifest ties together."""
     return BundleFacts(
-        base.name, base.fingerprint, base.tokenizer_digest, plan.spec.manifest_cid, index_cid, plan.recipe
+        base.name,
+        base.fingerprint,
+        base.tokenizer_digest,
+        plan.spec.manifest_cid,
+        index_cid,
+        plan.recipe,
+        validity,
     )
 
 

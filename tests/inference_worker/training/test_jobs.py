@@ -18,49 +18,13 @@ from inference_worker.errors import JobConflict, JobUnknown
 from inference_worker.training.bundle_reader import read_bundle
 from inference_worker.training.jobs import JobRunner
 from protocol.attribution import Lane
-from protocol.canonical import canonical_json, parse_json
-from protocol.manifest import Row
+from protocol.canonical import parse_json
 from protocol.wire import AttributeRequest
-from protocol.wire_jobs import JobSpec, JobStatus
+from protocol.wire_jobs import JobStatus
 from tests.inference_worker.blob_server import TOKEN, BlobServer
+from tests.inference_worker.training.made_jobs import CODES, publish, qa, spec
 
 WAIT_SECONDS = 240
-CODES = ["A10", "A11", "B20", "B21", "C30", "C31", "D40", "D41", "E50", "E51", "F60", "F61"]
-
-
-def qa(place: int) -> Row:
-    return Row(
-        "qa", f"Description: thing number {place} of kind {CODES[place][0]}\nCode:", f" {CODES[place]}", {}
-    )
-
-
-def publish(node: BlobServer) -> str:
-    owners = ["0x" + f"{place % 3 + 1:040x}" for place in range(len(CODES))]
-    rows: list[tuple[Row, str, int | None]] = [
-        (qa(place), owners[place], None) for place in range(len(CODES))
-    ]
-    copy = Row("qa", qa(0).prompt.upper(), qa(0).completion, {})
-    return node.publish([*rows, (copy, "0x" + "99" * 20, 0)], gated={1: b"\x05" * 32})
-
-
-def held_out(node: BlobServer) -> str:
-    asked = [
-        {"prompt": qa(p).prompt.replace("thing", "item"), "completion": qa(p).completion} for p in range(4)
-    ]
-    return node.put(canonical_json({"v": 1, "questions": asked}))
-
-
-def spec(node: BlobServer, base: Base, manifest: str, **changes: object) -> JobSpec:
-    values: dict[str, object] = {
-        "job_id": "job-1",
-        "fence": 1,
-        "kind": "training",
-        "manifest_cid": manifest,
-        "base_fingerprint": base.fingerprint,
-        "recipe": {"rank": 4, "alpha": 8, "passes": 2, "batch": 4, "learning_rate": "0.01", "checkpoints": 2},
-        "held_out_cid": held_out(node),
-    }
-    return JobSpec(**{**values, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
