@@ -1,11 +1,15 @@
 """How numbers, addresses and attributed text are shown. Pure: it reads no clock, no file and no chain."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from node.training.reports import Provenance
 from protocol.spans import Match
+from protocol.validity import encode_validity
+from protocol.validity_text import sentences
 
 WEI = 10**18
 COLOURS = 8
@@ -164,3 +168,18 @@ def glyph(address: str) -> tuple[tuple[int, int], ...]:
     digits = int(address, 16) if address.startswith("0x") else sum(map(ord, address))
     left = [(x, y) for y in range(GLYPH_ROWS) for x in range(3) if digits >> (y * 3 + x) & 1]
     return tuple(sorted({*left, *((GLYPH_ROWS - 1 - x, y) for x, y in left)}))
+
+
+def validity_json(found: Provenance) -> dict[str, object]:
+    """A validity report for readers of the API: its figures and sentences; losses stay in the file itself."""
+    told = json.loads(encode_validity(found.report))
+    told["retrainings"] = [
+        {name: value for name, value in one.items() if name != "losses"} for one in told["retrainings"]
+    ]
+    return {
+        "cid": found.cid.text,
+        "source": found.source,
+        "ordered_at": found.ordered_at,
+        "sentences": list(sentences(found.report)),
+        **told,
+    }

@@ -13,6 +13,7 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
+from node.api.display import validity_json
 from node.api.formats import Envelope
 from node.api.keys import IN_FLIGHT, LIMITS, MODELS, PIPELINE, TIMEOUTS, origin_of
 from node.api.parameters import Parsed, parse_chat, parse_completion
@@ -44,8 +45,8 @@ async def get_model(request: web.Request) -> web.Response:
     for auto in _auto(cards) if name == AUTO else []:
         return web.json_response(auto)
     for card in cards:
-        if _is_called(card, name) and name != AUTO:
-            return web.json_response(_model(card))
+        if is_called(card, name) and name != AUTO:
+            return web.json_response(_with_validity(card))
     raise _no_such_model(name)
 
 
@@ -54,11 +55,12 @@ async def _served(request: web.Request) -> tuple[ModelCard, ...]:
 
 
 async def _require_served(request: web.Request, name: str) -> None:
-    if name != AUTO and not any(_is_called(card, name) for card in await _served(request)):
+    if name != AUTO and not any(is_called(card, name) for card in await _served(request)):
         raise _no_such_model(name)
 
 
-def _is_called(card: ModelCard, name: str) -> bool:
+def is_called(card: ModelCard, name: str) -> bool:
+    """Whether a client may mean this model by `name`."""
     return name in (card.name, f"{card.name}@{card.model_version}")
 
 
@@ -82,6 +84,11 @@ def _model(card: ModelCard) -> dict[str, object]:
             "fixed_price": str(card.fixed_price),
         },
     }
+
+
+def _with_validity(card: ModelCard) -> dict[str, object]:
+    told = None if card.validity is None else validity_json(card.validity)
+    return {**_model(card), "validity": told}
 
 
 def _auto(cards: Sequence[ModelCard]) -> list[dict[str, object]]:

@@ -1,5 +1,5 @@
 """The worker's door: blobs and plaintext rows over the node's private socket, for holders of the worker
-token.
+token; and the operator's orders for validity reports.
 
 It has an application of its own, so that no route of it can ever appear on the public listener.
 """
@@ -14,6 +14,8 @@ from aiohttp.typedefs import Handler
 
 from node.api.ports import Blobs, Rows
 from node.api.problems import Problem, answer_problems
+from node.api.validity import add_validity
+from node.api.validity_source import Desk
 from protocol.cid import parse_cid
 
 BLOBS = web.AppKey("blobs", Blobs)
@@ -26,11 +28,12 @@ SOCKET_MODE = 0o600
 routes = web.RouteTableDef()
 
 
-def build_internal_app(blobs: Blobs, rows: Rows, token: str) -> web.Application:
+def build_internal_app(blobs: Blobs, rows: Rows, token: str, desk: Desk) -> web.Application:
     """The application for the worker's socket."""
     app = web.Application(middlewares=[answer_problems, _authenticated], client_max_size=MAX_BLOB_BYTES)
     app[BLOBS], app[ROWS], app[TOKEN] = blobs, rows, token
     app.add_routes(routes)
+    add_validity(app, desk)
     return app
 
 

@@ -10,13 +10,17 @@ from node.models.ensembles import ModelBundle
 from node.models.registry import ModelRegistry, RegisteredModel
 from node.serving.catalog import RegistryCatalog
 from node.training.bundle import BadBundle
+from node.training.reports import Provenance, Reports
 from protocol.types import split_version_key
 
 
 class ModelSource:
     """Satisfies `ports.Models` from the mirror of the registry, as it was last refreshed."""
 
-    def __init__(self, registry: ModelRegistry, catalog: RegistryCatalog, chain: Chain) -> None:
+    def __init__(
+        self, registry: ModelRegistry, catalog: RegistryCatalog, chain: Chain, reports: Reports
+    ) -> None:
+        self._reports = reports
         self._registry = registry
         self._catalog = catalog
         self._contract = chain.contract("ModelRegistry")
@@ -47,7 +51,14 @@ class ModelSource:
             in_rate=model.terms.rates.in_rate,
             out_rate=model.terms.rates.out_rate,
             fixed_price=model.terms.rates.fixed,
+            validity=self._validity(bundle),
         )
+
+    def _validity(self, bundle: ModelBundle | None) -> Provenance | None:
+        # Each member of an ensemble is judged under its own name.
+        if bundle is None or len(bundle.members) != 1:
+            return None
+        return self._reports.newest(bundle.members[0].bundle)
 
     def _read_registered_at(self, model_id: int) -> int:
         return int(self._contract.functions.getModel(model_id).call()[3])

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from node.pipeline import Admission, InferenceRequest
 from node.serving.live import Finished, Token
+from node.training.reports import Provenance
 from protocol.attribution import AttributionReport
 from protocol.receipt import Receipt
 from protocol.spans import Match
@@ -28,7 +29,8 @@ class Pipeline(Protocol):
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A served model: `parent` its base's name, `root` its bundle's CID, rates in wei per 1000 tokens.
+    """A served model: `parent` its base's name, `root` its bundle's CID, rates in wei per 1000 tokens, and
+    the newest report of how far its attribution can be believed, where there is one.
 
     `model_version` counts the registrations of its name, `version` those of its Datanet.
     """
@@ -44,6 +46,7 @@ class ModelCard:
     in_rate: int
     out_rate: int
     fixed_price: int
+    validity: Provenance | None = None
 
 
 class Models(Protocol):

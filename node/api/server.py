@@ -11,6 +11,7 @@ from node.api.internal import build_internal_app, listen_internal
 from node.api.ports import Blobs, Rows
 from node.api.site import add_site
 from node.api.site_data import SiteData
+from node.api.validity_source import Desk
 from node.log import get_logger
 
 log = get_logger("api")
@@ -63,7 +64,8 @@ class InternalListener:
 
     name = "internal_api"
 
-    def __init__(self, blobs: Blobs, rows: Rows, token: str, socket: Path) -> None:
+    def __init__(self, blobs: Blobs, rows: Rows, token: str, desk: Desk, socket: Path) -> None:
+        self._desk = desk
         self._blobs = blobs
         self._rows = rows
         self._token = token
@@ -72,7 +74,7 @@ class InternalListener:
 
     async def start(self) -> None:
         """Listens."""
-        app = build_internal_app(self._blobs, self._rows, self._token)
+        app = build_internal_app(self._blobs, self._rows, self._token, self._desk)
         self._runner = await listen_internal(app, self._socket)
 
     async def stop(self) -> None:

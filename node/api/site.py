@@ -14,6 +14,7 @@ import jinja2
 from aiohttp import web
 
 from node.api import display
+from node.api.inference import is_called
 from node.api.keys import ANSWERS, MODELS, NETWORK, origin_of
 from node.api.ports import AnswerRecord, Network
 from node.api.problems import Problem
@@ -21,6 +22,7 @@ from node.api.receipts import by_owner, request_id_of
 from node.api.site_data import SiteData
 from protocol.hashing import to_hex
 from protocol.types import parse_address
+from protocol.validity_text import sentences
 
 SITE = web.AppKey("site", SiteData)
 TEMPLATES = web.AppKey("templates", jinja2.Environment)
@@ -74,6 +76,7 @@ def environment_of(folder: Path) -> jinja2.Environment:
         display.short,
         display.size,
         display.utc,
+        sentences,
     ):
         environment.filters[function.__name__] = function
         environment.globals[function.__name__] = function
@@ -136,6 +139,16 @@ def _answer_values(record: AnswerRecord, readable: bool) -> dict[str, Any]:
         "tints": tints,
         "price": record.receipt.price if record.receipt is not None else 0,
     }
+
+
+@routes.get("/models/{name:.+}")
+async def model(request: web.Request) -> web.Response:
+    """One model, and how far its attribution can be believed."""
+    name = request.match_info["name"]
+    for card in await asyncio.to_thread(request.app[MODELS].served):
+        if is_called(card, name):
+            return _page(request, "model.html", here="", card=card, origin=origin_of(request))
+    return _missing(request, "No model is served here under this name.")
 
 
 @routes.get("/earnings")

@@ -21,6 +21,7 @@ from node.api.ports import Models, Network
 from node.api.server import InternalListener, PublicListener, Site
 from node.api.site import WALLET_FUNCTIONS
 from node.api.site_data import SiteData
+from node.api.validity_source import ValidityDesk
 from node.api.worker_source import WorkerBlobs, WorkerRows
 from node.blobs.encryption_key import load_encryption_key
 from node.blobs.store import BlobStore
@@ -52,6 +53,7 @@ from node.store.models import ModelTable, TrainingTable
 from node.store.receipts import ReceiptStore
 from node.training.coordinator import TrainingCoordinator
 from node.training.follower import TrainingFollower
+from node.training.reports import Reports
 from protocol.eip712 import receipts_domain
 from protocol.parameters import BURN_ACCOUNT
 from protocol.rewards import stakers_account
@@ -119,8 +121,12 @@ def listeners(config: Config, core: Core) -> Sequence[Service]:
     """The two listeners and what keeps their answers fresh."""
     contracts = ModelContracts(core.chain)
     registry = ModelRegistry(ModelTable(core.database), core.blobs, contracts)
+    table = TrainingTable(core.database)
     models = ModelSource(
-        registry, RegistryCatalog(registry, contracts, core.blobs, TrainingTable(core.database)), core.chain
+        registry,
+        RegistryCatalog(registry, contracts, core.blobs, table),
+        core.chain,
+        Reports(table, core.blobs),
     )
     answers = answers_of(config, core)
     ledger = ledger_of(config, core, answers, models)
@@ -132,17 +138,18 @@ def listeners(config: Config, core: Core) -> Sequence[Service]:
     async def refresh_models() -> None:
         await asyncio.to_thread(registry.refresh)
 
+    coordinator = TrainingCoordinator(table, core.blobs, core.worker, core.clock)
+    follower = TrainingFollower(coordinator)
+    desk = ValidityDesk(registry, table, core.blobs, coordinator, follower.follow)
     mirror = _datanet_mirror(config, core)
 
     async def refresh_datanets() -> None:
         await asyncio.to_thread(mirror.catch_up)
 
     return (
-        _internal(config, core),
+        _internal(config, core, desk),
         Loop("datanets", refresh_datanets, DATANET_REFRESH_SECONDS),
-        TrainingFollower(
-            TrainingCoordinator(TrainingTable(core.database), core.blobs, core.worker, core.clock)
-        ),
+        follower,
         Loop("models", refresh_models, MODEL_REFRESH_SECONDS),
         Loop("health", health.probe, PROBE_SECONDS),
         PublicListener(parts, api_settings(config), link, site, config.api.host, config.api.port),
@@ -244,13 +251,13 @@ def _datanet_mirror(config: Config, core: Core) -> DatanetMirror:
     )
 
 
-def _internal(config: Config, core: Core) -> InternalListener:
+def _internal(config: Config, core: Core, desk: ValidityDesk) -> InternalListener:
     token = config.path(config.worker.token_file).read_text(encoding="ascii").strip()
     rows = WorkerRows(
         core.versions, RowVault(DatanetTable(core.database), core.blobs, _encryption_key(config))
     )
     socket = config.path(config.worker.internal_socket)
-    return InternalListener(WorkerBlobs(core.blobs), rows, token, socket)
+    return InternalListener(WorkerBlobs(core.blobs), rows, token, desk, socket)
 
 
 def _encryption_key(config: Config) -> X25519PrivateKey | None:

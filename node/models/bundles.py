@@ -20,6 +20,7 @@ from node.training.bundle import (
     Bundle,
     file_bytes,
     read_bundle,
+    read_validity,
 )
 from protocol.canonical import parse_json
 from protocol.cid import Cid
@@ -62,6 +63,7 @@ def verify_bundle(blobs: BlobStore, cid: Cid) -> CheckedBundle:
         )
     tensors = _tensors_in(weights)
     _check_pairs(tensors, rank)
+    read_validity(blobs, bundle)
     return CheckedBundle(bundle, tensors, rank, config.get("alora_invocation_tokens") is not None)
 
 

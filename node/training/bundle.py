@@ -1,7 +1,7 @@
 """An adapter bundle as files by CID: which files may be in it, how large, and what its manifest claims.
 
 The listing is read and judged before any file is fetched. Nothing here parses weights; pickle is not even a
-possibility, since no name but the four can be listed.
+possibility, since no name but four, and that of a validity report, can be listed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from protocol.cid import Cid, parse_cid
 from protocol.errors import CidError, ProtocolError
 from protocol.fields import Fields
 from protocol.hashing import sha256, to_hex
+from protocol.types import TOTAL_PPM
+from protocol.validity import ValidityReport, decode_validity
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 CARD_FILE = "README.md"
 MANIFEST_FILE = "manifest.json"
+VALIDITY_FILE = "validity.json"
 FILES = (CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, MANIFEST_FILE)
 MAX_LISTING_BYTES = 16 << 10
 MAX_TEXT_BYTES = 1 << 20
@@ -41,7 +44,9 @@ class BundleFile:
 
 @dataclass(frozen=True)
 class BundleManifest:
-    """What the bundle claims to be: its base, data, recipe and attribution index. Digests are 0x-hex."""
+    """What the bundle claims to be: its base, data, recipe, attribution index and validity report (None: it
+    has none), with the part of the rows' units that is paid to them. Digests are 0x-hex.
+    """
 
     base_name: str
     base_fingerprint: str
@@ -51,6 +56,8 @@ class BundleManifest:
     recipe: Mapping[str, object]
     recipe_digest: str
     adapter_sha256: str
+    validity: Cid | None = None
+    kappa_ppm: int = TOTAL_PPM
 
 
 @dataclass(frozen=True)
@@ -69,15 +76,46 @@ def read_bundle(blobs: BlobStore, cid: Cid) -> Bundle:
         manifest = parse_manifest(file_bytes(blobs, files[MANIFEST_FILE]))
     except ProtocolError as error:
         raise BadBundle("not an adapter bundle", cid=cid.text, reason=str(error)) from error
+    listed = files[VALIDITY_FILE].cid if VALIDITY_FILE in files else None
+    if listed != manifest.validity:
+        raise BadBundle("another validity report is named than listed", named=str(manifest.validity))
     return Bundle(cid, files, manifest)
 
 
+def read_validity(blobs: BlobStore, bundle: Bundle) -> ValidityReport | None:
+    """The bundle's own report. Raises BadBundle for one that is not of this adapter and its kappa."""
+    if bundle.manifest.validity is None:
+        return None
+    try:
+        report = decode_validity(file_bytes(blobs, bundle.files[VALIDITY_FILE]))
+    except ProtocolError as error:
+        raise BadBundle("not a validity report", reason=str(error)) from error
+    check_validity(report, bundle)
+    if report.shrinkage.kappa_ppm != bundle.manifest.kappa_ppm:
+        raise BadBundle(
+            "kappa is not the report's",
+            claimed=bundle.manifest.kappa_ppm,
+            actual=report.shrinkage.kappa_ppm,
+        )
+    return report
+
+
+def check_validity(report: ValidityReport, bundle: Bundle) -> None:
+    """Raises BadBundle for a report of another adapter or other rows."""
+    of = (report.adapter_sha256, report.manifest_cid)
+    expected = (bundle.manifest.adapter_sha256, bundle.manifest.dataset_manifest.text)
+    if of != expected:
+        raise BadBundle("validity report is of another adapter", expected=expected, actual=of)
+
+
 def parse_listing(data: bytes) -> dict[str, BundleFile]:
-    """`{"files":[{"name","cid","size"}]}` with exactly our four names. Raises ProtocolError or BadBundle."""
+    """`{"files":[{"name","cid","size"}]}` with exactly our four names and perhaps a validity report's. Raises
+    ProtocolError or BadBundle.
+    """
     fields = Fields(parse_json(data, MAX_LISTING_BYTES, 3), "bundle")
-    entries = [_read_file(entry) for entry in fields.objects("files", len(FILES))]
+    entries = [_read_file(entry) for entry in fields.objects("files", len(FILES) + 1)]
     fields.done()
-    if sorted(entry.name for entry in entries) != sorted(FILES):
+    if sorted(entry.name for entry in entries if entry.name != VALIDITY_FILE) != sorted(FILES):
         raise BadBundle("bundle has other files", expected=FILES, actual=[entry.name for entry in entries])
     return {entry.name: entry for entry in entries}
 
@@ -104,6 +142,8 @@ def parse_manifest(data: bytes) -> BundleManifest:
         recipe if isinstance(recipe, dict) else {},
         fields.text("recipe_digest", 66, DIGEST),
         fields.text("adapter_sha256", 66, DIGEST),
+        None if fields.absent("validity_cid") else _read_cid(fields, "validity_cid"),
+        TOTAL_PPM if fields.absent("kappa_ppm") else fields.integer("kappa_ppm", 0, TOTAL_PPM),
     )
     fields.done()
     actual = to_hex(sha256(canonical_json(recipe)))
@@ -113,7 +153,7 @@ def parse_manifest(data: bytes) -> BundleManifest:
 
 
 def _read_file(fields: Fields) -> BundleFile:
-    name = fields.choice("name", FILES)
+    name = fields.choice("name", (*FILES, VALIDITY_FILE))
     limit = MAX_WEIGHTS_BYTES if name == WEIGHTS_FILE else MAX_TEXT_BYTES
     file = BundleFile(name, _read_cid(fields, "cid"), fields.integer("size", 0, limit))
     fields.done()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,6 +19,8 @@ import structlog
 from node.blobs.store import BlobStore
 from node.errors import IntegrityError, InvalidInput, NotFound, OpenLedgerError, Unavailable
 from node.store.models import OPEN_STATES, StoredJob, TrainingTable
+from node.training.bundle import Bundle
+from node.training.reports import check_report
 from node.training.result import TrainingResult, check_result
 from protocol.cid import Cid
 from protocol.errors import ProtocolError
@@ -50,6 +52,21 @@ class TrainingOrder:
     held_out: Cid | None = None
 
 
+@dataclass(frozen=True)
+class ValidityOrder:
+    """More retrainings for a published bundle's validity report: random halves, and how many contributors to
+    leave out in turn. `known` is the report to go on from.
+    """
+
+    datanet: int
+    version: int
+    bundle: Bundle
+    held_out: Cid
+    subsets: int
+    contributors: int
+    known: Cid | None = None
+
+
 class TrainingCoordinator:
     """Gives jobs to one worker and watches them."""
 
@@ -73,29 +90,62 @@ class TrainingCoordinator:
         With the worker away the job stays queued, and `watch` gives it out later. Raises NotFound where the
         manifest is not here, InvalidInput for a recipe that is no plain data or that the worker refuses.
         """
-        job_id = f"training-{secrets.token_hex(8)}"
-        spec = self._spec(job_id, order)
-        queued = JobStatus(job_id, "queued", "", 0, 0, None, None, "", None)
+        spec = JobSpec(
+            job_id=f"training-{secrets.token_hex(8)}",
+            fence=1,
+            kind="training",
+            manifest_cid=order.manifest.text,
+            base_fingerprint=order.base_fingerprint,
+            recipe=dict(order.recipe),
+            held_out_cid=None if order.held_out is None else order.held_out.text,
+        )
+        await asyncio.to_thread(self._check_blobs, (order.manifest, order.held_out))
+        return await self._give(spec, order.datanet, order.version)
+
+    async def start_validity(self, order: ValidityOrder) -> str:
+        """Order a validity report of a published bundle, as `start` orders a training."""
+        manifest = order.bundle.manifest
+        spec = JobSpec(
+            job_id=f"validity-{secrets.token_hex(8)}",
+            fence=1,
+            kind="validity",
+            manifest_cid=manifest.dataset_manifest.text,
+            base_fingerprint=manifest.base_fingerprint,
+            recipe={"validity_subsets": order.subsets, "validity_contributors": order.contributors},
+            held_out_cid=order.held_out.text,
+            adapter_cid=order.bundle.cid.text,
+            report_cid=None if order.known is None else order.known.text,
+        )
+        await asyncio.to_thread(
+            self._check_blobs, (manifest.dataset_manifest, manifest.index, order.held_out)
+        )
+        return await self._give(spec, order.datanet, order.version)
+
+    async def _give(self, ordered: JobSpec, datanet: int, version: int) -> str:
+        try:
+            spec = JobSpec.from_json(ordered.to_json())
+        except ProtocolError as error:
+            raise InvalidInput("not an order for a worker", reason=str(error)) from error
+        queued = JobStatus(spec.job_id, "queued", "", 0, 0, None, None, "", None)
         job = StoredJob(
-            job_id,
+            spec.job_id,
             spec.fence,
-            order.datanet,
-            order.version,
+            datanet,
+            version,
             _dump(spec),
             _dump(queued),
             "queued",
             self._now(),
         )
-        await asyncio.to_thread(self._check_blobs, order)
         await asyncio.to_thread(self._table.add, job)
         try:
             await self._worker.submit_job(spec)
         except Unavailable as error:
-            log.warning("training_waits_for_worker", job_id=job_id, reason=str(error))
+            log.warning("training_waits_for_worker", job_id=spec.job_id, reason=str(error))
         except OpenLedgerError as error:
             await self._end(queued, "failed", str(error))
             raise
-        return job_id
+        return spec.job_id
 
     async def watch(self, job_id: str) -> AsyncIterator[JobStatus]:
         """Every change of a job's status until it ends, the last one included; resumes where a node left off.
@@ -118,7 +168,12 @@ class TrainingCoordinator:
         unfinished = await asyncio.to_thread(self._table.unfinished)
         async with asyncio.TaskGroup() as group:
             for job in unfinished:
-                group.create_task(self._follow(job.id))
+                group.create_task(self.follow(job.id))
+
+    async def follow(self, job_id: str) -> None:
+        """Watch a job to its end."""
+        async for status in self.watch(job_id):
+            log.info("training", job_id=job_id, state=status.state, step=status.step, steps=status.steps)
 
     async def cancel(self, job_id: str) -> JobStatus:
         """End a job; one that has ended stays as it is. Returns its last status."""
@@ -144,29 +199,10 @@ class TrainingCoordinator:
             raise NotFound("job has no result", job_id=job_id, state=status.state)
         return check_result(_spec_of(job), status.result, self._blobs)
 
-    def _spec(self, job_id: str, order: TrainingOrder) -> JobSpec:
-        spec = JobSpec(
-            job_id=job_id,
-            fence=1,
-            kind="training",
-            manifest_cid=order.manifest.text,
-            base_fingerprint=order.base_fingerprint,
-            recipe=dict(order.recipe),
-            held_out_cid=None if order.held_out is None else order.held_out.text,
-        )
-        try:
-            return JobSpec.from_json(spec.to_json())
-        except ProtocolError as error:
-            raise InvalidInput("not a training order", reason=str(error)) from error
-
-    def _check_blobs(self, order: TrainingOrder) -> None:
-        for cid in (order.manifest, order.held_out):
+    def _check_blobs(self, needed: Sequence[Cid | None]) -> None:
+        for cid in needed:
             if cid is not None and not self._blobs.has(cid):
                 raise NotFound("the worker could not read this", cid=cid.text)
-
-    async def _follow(self, job_id: str) -> None:
-        async for status in self.watch(job_id):
-            log.info("training", job_id=job_id, state=status.state, step=status.step, steps=status.steps)
 
     async def _ask(self, job_id: str) -> JobStatus | None:
         try:
@@ -200,13 +236,17 @@ class TrainingCoordinator:
     async def _finish(self, status: JobStatus) -> JobStatus:
         job = await asyncio.to_thread(self._table.get, status.job_id)
         try:
-            await asyncio.to_thread(check_result, _spec_of(job), status.result or {}, self._blobs)
+            await asyncio.to_thread(self._check, _spec_of(job), status.result or {})
         except OpenLedgerError as error:
             log.warning("training_result_refused", job_id=status.job_id, reason=str(error))
             return await self._end(status, "failed", f"the result was refused: {error}")
         await asyncio.to_thread(self._table.report, status.job_id, "done", _dump(status))
         log.info("training_done", job_id=status.job_id)
         return status
+
+    def _check(self, spec: JobSpec, result: Mapping[str, object]) -> None:
+        check = check_report if spec.kind == "validity" else check_result
+        check(spec, result, self._blobs)
 
     async def _end(self, status: JobStatus, state: JobState, message: str) -> JobStatus:
         ended = replace(status, state=state, message=message, result=None, eta_seconds=None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from node.blobs.store import BlobStore
 from node.errors import IntegrityError
-from node.training.bundle import Bundle, read_bundle
+from node.training.bundle import Bundle, read_bundle, read_validity
 from node.training.index_tree import index_tree
 from protocol.cid import Cid, parse_cid
 from protocol.errors import CidError, ProtocolError
@@ -40,7 +40,7 @@ class TrainingResult:
 
 
 def check_result(spec: JobSpec, result: Mapping[str, object], blobs: BlobStore) -> TrainingResult:
-    """The result of `spec`, with every blob here and every digest as asked for.
+    """The result of a training, with every blob here and every digest as asked for.
 
     Raises ResultDisagrees, BadBundle, or NotFound where the worker did not hand over its blobs.
     """
@@ -71,6 +71,7 @@ def check_result(spec: JobSpec, result: Mapping[str, object], blobs: BlobStore) 
             claimed={name: claimed[name] for name in wrong},
         )
     blobs.get(read.tokens, MAX_TOKENS_BYTES)
+    read_validity(blobs, read.bundle)
     return replace(read, index_digest=_index_digest(read, blobs))
 
 

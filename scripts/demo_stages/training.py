@@ -5,16 +5,22 @@ from typing import Any
 
 from node.blobs.store import BlobStore
 from node.store.models import TrainingTable
+from node.training.bundle import read_validity
 from node.training.coordinator import TrainingCoordinator, TrainingOrder
 from node.training.held_out import check_disjoint, encode_held_out
 from protocol.cid import parse_cid
 from protocol.manifest import Row, decode_manifest
+from protocol.validity import ValidityReport
+from protocol.validity_text import sentences
 from protocol.wire import JobStatus
 from scripts.demo_stages.material import Size, candidates, questions
 from scripts.demo_stages.world import World
 
 PROGRESS_SECONDS = 5.0
 RECIPE = {"rank": 8, "alpha": 16, "batch": 8, "learning_rate": "0.002", "seed": 7}
+# A report of two minutes: few rows, once over, four halves as by default; `openledger model validity` adds
+# more.
+VALIDITY = {"validity_rows": 96, "validity_passes": 1, "validity_contributors": 3}
 
 
 async def train(world: World) -> dict[str, Any]:
@@ -30,7 +36,17 @@ async def train(world: World) -> dict[str, Any]:
     evaluation = result["evaluation"]
     for line in (evaluation["verdict"], evaluation["memorisation"]):
         world.console.say(f"   {line}")
+    for line in sentences(validity_of(world, coordinator, job_id)):
+        world.console.say(f"   {line}")
     return {"job": job_id, **result}
+
+
+def validity_of(world: World, coordinator: TrainingCoordinator, job_id: str) -> ValidityReport:
+    """How far the new adapter's attribution can be believed."""
+    report = read_validity(world.core.blobs, coordinator.result(job_id).bundle)
+    if report is None:
+        raise RuntimeError("the bundle came without a validity report")
+    return report
 
 
 async def _start(world: World, coordinator: TrainingCoordinator) -> str:
@@ -43,7 +59,7 @@ async def _start(world: World, coordinator: TrainingCoordinator) -> str:
         version=version["version"],
         manifest=manifest_cid,
         base_fingerprint=health.base.fingerprint,
-        recipe={**RECIPE, "passes": world.size.passes, "checkpoints": world.size.checkpoints},
+        recipe={**RECIPE, **VALIDITY, "passes": world.size.passes, "checkpoints": world.size.checkpoints},
         held_out=world.core.blobs.put(_held_out(world.size), "held-out questions"),
     )
     return await coordinator.start(order)
@@ -73,6 +89,6 @@ async def _watch(world: World, coordinator: TrainingCoordinator, job_id: str) ->
         if changed or loop.time() - said >= PROGRESS_SECONDS:
             said = loop.time()
             loss = "" if status.loss is None else f" loss {float(status.loss):.3f}"
-            phase = status.phase or status.state
+            phase = status.message or status.phase or status.state
             world.console.progress(status.step, status.steps, f"{phase}{loss}", status.eta_seconds)
     return last

@@ -1,5 +1,6 @@
 """Real adapter bundles, small: LoRA pairs written by the safetensors library, and every file of a bundle."""
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,9 +8,11 @@ from safetensors.numpy import save
 
 from node.blobs.store import BlobStore
 from protocol.canonical import canonical_json
-from protocol.cid import Cid
+from protocol.cid import Cid, cid_of_raw
 from protocol.hashing import sha256, to_hex
+from protocol.validity import encode_validity
 from tests.node.index_made import put_index
+from tests.protocol.validity_made import made_report
 
 ROWS = 400
 BASE_FINGERPRINT = "0x" + "ab" * 32
@@ -55,6 +58,17 @@ def bundle_files(
         "adapter_model.safetensors": data,
         "manifest.json": canonical_json(manifest | dict(changes or {})),
     }
+
+
+def with_report(files: Mapping[str, bytes], changes: Mapping[str, object] | None = None) -> dict[str, bytes]:
+    """The same files with a validity report of this adapter, named in the manifest; `changes` replaces
+    fields of the report.
+    """
+    manifest = json.loads(files["manifest.json"])
+    report = made_report(manifest["adapter_sha256"], manifest["dataset_manifest_cid"])
+    data = canonical_json(json.loads(encode_validity(report)) | dict(changes or {}))
+    named = {"validity_cid": cid_of_raw(data).text, "kappa_ppm": report.shrinkage.kappa_ppm}
+    return {**files, "validity.json": data, "manifest.json": canonical_json(manifest | named)}
 
 
 def put_bundle(blobs: BlobStore, files: Mapping[str, bytes]) -> Cid:

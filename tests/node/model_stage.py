@@ -8,6 +8,7 @@ from node.serving.catalog import RegistryCatalog
 from node.store.blocks import BlockTable
 from node.store.database import Database
 from node.store.models import ModelTable, TrainingTable
+from node.training.reports import Reports
 from protocol.hashing import from_hex
 from tests.node.actors import METADATA, World
 from tests.node.bundles_made import BASE_FINGERPRINT, TOKENIZER_DIGEST
@@ -23,5 +24,7 @@ class ModelStage:
         self.contracts = ModelContracts(world.chain, world.transactor("publisher", database))
         self.registry = ModelRegistry(ModelTable(database), self.blobs, self.contracts)
         self.catalog = RegistryCatalog(self.registry, self.contracts, self.blobs, TrainingTable(database))
-        self.source = ModelSource(self.registry, self.catalog, world.chain)
+        self.source = ModelSource(
+            self.registry, self.catalog, world.chain, Reports(TrainingTable(database), self.blobs)
+        )
         self.base_id = self.registry.register_base(FINGERPRINT, TOKENIZER, METADATA)

@@ -26,7 +26,10 @@ from node.payments.vouchers import VoucherNotAuthorised
 from node.pipeline import Admission, InferenceRequest
 from node.serving.live import Finished, Token
 from node.serving.model import AUTO
+from node.training.reports import Provenance
+from protocol.cid import cid_of_raw
 from protocol.logprobs import ScoredToken, TokenScores
+from tests.protocol.validity_made import made_report
 
 KEY = "ol_sk_test"
 POOR_KEY = "ol_sk_poor"
@@ -127,7 +130,9 @@ class Surroundings:
         owner = "0x" + "11" * 20
         base = ModelCard("plain", 1, 1_600_000_000, owner, None, "", 0, 0, 1, 1, 0)
         return (
-            ModelCard(MODEL, 2, 1_700_000_000, owner, "smollm2", "bafkreia", 1, 2, 10**15, 2 * 10**15, 0),
+            ModelCard(
+                MODEL, 2, 1_700_000_000, owner, "smollm2", "bafkreia", 1, 2, 10**15, 2 * 10**15, 0, REPORT
+            ),
             *([base] if self.bare else []),
         )
 
@@ -164,6 +169,7 @@ class Running:
             return response.status, await response.json()
 
 
+REPORT = Provenance(made_report(), cid_of_raw(b"a report"), "validity-7", 1_700_000_500)
 NETWORK = Network(31337, "test chain", "http://127.0.0.1:8545", {}, {})
 SETTINGS = ApiSettings(
     allowed_hosts=(),

@@ -13,7 +13,8 @@ from node.errors import Busy, WorkerUnreachable
 from node.serving.worker_client import WorkerBusy
 from protocol.json_schema import ANY_OBJECT
 from protocol.sampling import Sampling
-from tests.node.api.conftest import KEY, MODEL, POOR_KEY, PRICE, REASON, Running
+from protocol.validity_text import sentences
+from tests.node.api.conftest import KEY, MODEL, POOR_KEY, PRICE, REASON, REPORT, Running
 
 
 @pytest.fixture
@@ -156,6 +157,14 @@ async def test_a_stream_ends_with_done(running: Running) -> None:
     assert all(
         json.loads(line.removeprefix("data: "))["object"] == "chat.completion.chunk" for line in lines[:-1]
     )
+
+
+async def test_a_model_comes_with_its_validity_report(running: Running) -> None:
+    """SPEC 5.234"""
+    async with running.client.get(f"{running.url}/v1/models/{MODEL}") as response:
+        told = (await response.json())["validity"]
+    assert told["kappa_ppm"] == REPORT.report.shrinkage.kappa_ppm and told["cid"] == REPORT.cid.text
+    assert told["sentences"] == list(sentences(REPORT.report))
 
 
 async def test_models_name_base_and_bundle(running: Running, sdk: openai.AsyncOpenAI) -> None:

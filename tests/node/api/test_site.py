@@ -3,6 +3,7 @@
 What it shows adds up to the wei.
 """
 
+import html
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,8 +19,9 @@ from node.api.ports import Network, RowView
 from node.api.site import WALLET_FUNCTIONS, add_site, wallet_settings
 from node.chain.deployment import load_artifact
 from node.metrics import Registry
+from protocol.validity_text import sentences
 from tests.node.api import samples
-from tests.node.api.conftest import SETTINGS, ScriptedPipeline, Shelf, Surroundings
+from tests.node.api.conftest import MODEL, REPORT, SETTINGS, ScriptedPipeline, Shelf, Surroundings
 
 DAPP = Path(__file__).resolve().parents[3] / "dapp"
 NAME = "0x" + samples.REQUEST_ID.hex()
@@ -31,6 +33,7 @@ PAGES = (
     f"/earnings/{samples.ADA}",
     "/governance",
     "/stake",
+    f"/models/{MODEL}",
 )
 ADDRESSES = {name: samples.address(20 + place) for place, name in enumerate(WALLET_FUNCTIONS)}
 NETWORK = Network(
@@ -230,3 +233,18 @@ def test_the_wallet_gets_what_it_calls_and_no_more() -> None:
         entries = contracts[name]["abi"]
         assert {entry["name"] for entry in entries if entry["type"] == "function"} == functions
         assert any(entry["type"] == "error" for entry in entries)
+
+
+async def test_a_model_s_page_tells_its_report_with_intervals_and_where_it_is_from(site: Site) -> None:
+    """SPEC 5.234"""
+    page = html.unescape(await site.get(f"/models/{MODEL}"))
+    report = REPORT.report
+    assert REPORT.cid.text in page and REPORT.source in page
+    for sentence in sentences(report):
+        assert sentence in page
+    assert all(f"/earnings/{absence.owner}" in page for absence in report.absences)
+
+
+async def test_a_model_that_is_not_served_has_no_page(site: Site) -> None:
+    """SPEC 5.234"""
+    await site.get("/models/nobody", status=404)

@@ -8,11 +8,11 @@ import pytest
 from node.blobs.store import BlobStore
 from node.errors import NotFound
 from node.models.bundles import verify_bundle
-from node.training.bundle import BadBundle
+from node.training.bundle import BadBundle, read_validity
 from protocol.canonical import canonical_json
 from protocol.cid import Cid, cid_of_raw
 from protocol.errors import DagError
-from tests.node.bundles_made import bundle_files, put_bundle, weights
+from tests.node.bundles_made import bundle_files, put_bundle, weights, with_report
 
 MANIFEST, INDEX = cid_of_raw(b"manifest"), cid_of_raw(b"index")
 
@@ -87,6 +87,43 @@ def test_a_missing_file_is_refused(blobs: BlobStore, files: dict[str, bytes], mi
     del files[missing]
     with pytest.raises(BadBundle):
         verify_bundle(blobs, put_bundle(blobs, files))
+
+
+def test_a_bundle_may_bring_its_validity_report(blobs: BlobStore, files: dict[str, bytes]) -> None:
+    """SPEC 5.232"""
+    checked = verify_bundle(blobs, put_bundle(blobs, with_report(files)))
+    report = read_validity(blobs, checked.bundle)
+    assert report is not None and report.shrinkage.kappa_ppm == checked.bundle.manifest.kappa_ppm
+    assert read_validity(blobs, verify_bundle(blobs, put_bundle(blobs, files)).bundle) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adapter_sha256": "0x" + "00" * 32},
+        {"manifest_cid": "bafy-other"},
+        {"kappa_ppm": 999_999},
+        {"payouts": None},
+        {"rows": 0},
+    ],
+)
+def test_a_report_of_something_else_refuses_the_bundle(
+    blobs: BlobStore, files: dict[str, bytes], changes: dict[str, object]
+) -> None:
+    """SPEC 5.232"""
+    with pytest.raises(BadBundle):
+        verify_bundle(blobs, put_bundle(blobs, with_report(files, changes)))
+
+
+def test_a_report_is_named_if_and_only_if_it_is_listed(blobs: BlobStore, files: dict[str, bytes]) -> None:
+    """SPEC 5.232"""
+    full = with_report(files)
+    unnamed = {**full, "manifest.json": files["manifest.json"]}
+    unlisted = {name: data for name, data in full.items() if name != "validity.json"}
+    other = {**full, "validity.json": full["validity.json"] + b" "}
+    for broken in (unnamed, unlisted, other):
+        with pytest.raises(BadBundle):
+            verify_bundle(blobs, put_bundle(blobs, broken))
 
 
 CHANGES: dict[str, dict[str, object]] = {

@@ -280,7 +280,7 @@ async def test_the_daemons_follower_brings_unfinished_jobs_to_their_end(
     job_id = await first.start(order)
     follower = TrainingFollower(coordinator(database, blobs, worker))
     await follower.start()
-    assert follower._task is not None
-    await asyncio.wait_for(follower._task, 20)
+    [watching] = follower._tasks
+    await asyncio.wait_for(watching, 20)
     await follower.stop()
     assert first.status(job_id).state == "done" and len(worker.given) == 1
