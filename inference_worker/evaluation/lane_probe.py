@@ -16,10 +16,10 @@ from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.influence import (
     InfluenceQuery,
     Ledger,
-    best_of_clusters,
     expected_by_chance,
     threshold_of,
 )
+from inference_worker.attribution.method import TOP_ROWS
 from inference_worker.attribution.scan import Ints
 from inference_worker.attribution.segment import scan_index
 from inference_worker.base.exchange import Exchange
@@ -67,14 +67,14 @@ def lane_parts(rows: Scored, decoys: Scored, ledger: Ledger) -> list[float]:
     """Each row's part of the whole lane. The rows of an index are their clusters' canonical ones."""
     eligible = decoys.scores[decoys.informative]
     threshold = threshold_of(rows.scores, eligible, len(decoys.scores))
-    places = np.arange(len(rows.scores), dtype=np.uint32)
     above = np.flatnonzero((rows.scores > threshold) & rows.informative)
-    kept = best_of_clusters(places[above], rows.scores[above], places)
-    chance = expected_by_chance(eligible - threshold, len(decoys.scores), len(places))
-    lane = settle(kept, Measured(threshold, chance, ledger.gain, ledger.floor))
+    best = above[np.lexsort((above, -rows.scores[above]))[:TOP_ROWS]].tolist()
+    chance = expected_by_chance(eligible - threshold, len(decoys.scores), len(rows.scores))
+    measured = Measured(threshold, chance, ledger.gain, ledger.floor)
+    lane = settle({place: int(rows.scores[place]) for place in best}, measured)
     units = dict(lane.units)
     whole = lane.unattributed + sum(units.values())
-    return [units.get(place, 0) / whole for place in range(len(places))]
+    return [units.get(place, 0) / whole for place in range(len(rows.scores))]
 
 
 def decoy_share(rows: Scored, decoys: Scored, ledger: Ledger) -> float:
