@@ -11,7 +11,7 @@ export ETH_HASH_BACKEND ?= pysha3
 demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
 demo demo-anvil: export OMP_WAIT_POLICY = passive
 
-.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-proofs contracts-mutations check fmt lint types layers drift vectors artifacts lock bench-openlora bench-openlora-gpu clean
+.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-proofs contracts-mutations check fmt lint types layers drift vectors artifacts lock bench-openlora bench-openlora-gpu bench-attribution clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -85,6 +85,10 @@ bench-openlora: setup ## the engine beside its peers, each in its own environmen
 
 bench-openlora-gpu: setup ## the engine on a GPU, where there is one; ARGS="--bases 1b" for a part
 	@$(PY) -m benchmarks.openlora.gpu $(ARGS)
+
+bench-attribution: setup ## attribution methods beside retraining; ARGS="--profile full" for more of it
+	@scripts/setup_peers.sh hpo plots attribution
+	@$(PY) -m benchmarks.attribution $(ARGS)
 
 clean: ## remove the demo's state and caches (not the environments)
 	@rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* coverage.xml build

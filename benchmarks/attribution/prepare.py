@@ -35,11 +35,14 @@ _MODULES = {
 }  # fmt: skip
 
 
+def is_prepared(rows: RowSet, seeds: Seeds, folder: Path) -> bool:
+    """Whether the folder holds these rows under these seeds."""
+    facts = folder / "facts.json"
+    return facts.is_file() and json.loads(facts.read_text(encoding="utf-8"))["key"] == _key(rows, seeds)
+
+
 def prepare(rows: RowSet, base: Base, seeds: Seeds, folder: Path, say: Callable[[str], None]) -> Task:
-    """The finished task of a set; an existing one is read if it holds the same rows under the same seeds."""
-    key = f"{rows.digest()} {seeds.head} {seeds.init} {seeds.reference}"
-    if folder.is_dir() and json.loads((folder / "facts.json").read_text(encoding="utf-8"))["key"] == key:
-        return read_task(folder)
+    """The task of a set, made anew."""
     # A folder appears under its name when it is whole.
     part = folder.with_name(folder.name + ".part")
     for old in (part, folder):
@@ -47,7 +50,7 @@ def prepare(rows: RowSet, base: Base, seeds: Seeds, folder: Path, say: Callable[
     part.mkdir(parents=True)
     say(f"{rows.name}: hidden states of {len(rows.train) + len(rows.queries)} texts")
     _write_texts(part, rows, base, seeds.head)
-    _write_facts(part, rows, base, key)
+    _write_facts(part, rows, base, _key(rows, seeds))
     task = read_task(part)
     say(f"{rows.name}: reference training on {len(task.rows)} rows")
     model = task.model(None, seeds.init)
@@ -146,6 +149,10 @@ def _items(
         "lengths": torch.tensor([len(ids) for ids, _ in part], dtype=torch.int32),
         "starts": torch.tensor([start for _, start in part], dtype=torch.int32),
     }
+
+
+def _key(rows: RowSet, seeds: Seeds) -> str:
+    return f"{rows.digest()} {seeds.head} {seeds.init} {seeds.reference}"
 
 
 def _write_facts(folder: Path, rows: RowSet, base: Base, key: str) -> None:

@@ -121,10 +121,10 @@ def fisher_of(found: Sequence[Arrays], norms: Norms, limit: float) -> Floats:
     return damped(np.divide(total, max(rows, 1)), rows)
 
 
-def damped(fisher: Floats, rows: int) -> Floats:
-    """λ(F + λI)^-1 of a mean outer product over `rows` rows."""
+def damped(fisher: Floats, rows: int, factor: float = DAMPING) -> Floats:
+    """λ(F + λI)^-1 of a mean outer product over `rows` rows, λ = `factor` · mean eigenvalue."""
     width = len(fisher)
-    damping = DAMPING * float(np.trace(fisher)) / max(1, min(rows, width))
+    damping = factor * float(np.trace(fisher)) / max(1, min(rows, width))
     if damping <= 0:
         return np.eye(width)
     found: Floats = np.multiply(damping, np.linalg.inv(fisher + damping * np.eye(width)), dtype=np.float64)
