@@ -9,7 +9,7 @@ from protocol.canonical import canonical_json
 from protocol.hashing import sha256
 
 SKETCH_WIDTH = 1024
-DAMPING = 10
+DAMPING = 30
 FISHER_ROWS = 1 << 16
 DECOYS = 96
 DECOY_PERCENTILE = 99
