@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -27,8 +28,8 @@ from inference_worker.adapters.packer import PackingRules
 from inference_worker.adapters.packing_process import PackerApart, PackingProcess
 from inference_worker.adapters.shape import BaseShape
 from inference_worker.adapters.spelled_ensembles import SpelledEnsembles
-from inference_worker.attribution.service import AttributionService
-from inference_worker.base.load import load_base
+from inference_worker.attribution.process import AttributionProcess, AttributionSettings
+from inference_worker.base.load import identify
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.config import WorkerConfig
 from inference_worker.engine.backend import Backend
@@ -46,9 +47,11 @@ from inference_worker.engine.text_stream import Decode
 from inference_worker.engine.weights import WEIGHTS_FILE, read_shape
 from inference_worker.errors import BackendUnavailable
 from inference_worker.lifetime import die_with
+from inference_worker.log import log_to_stderr
 from inference_worker.metrics import Metrics
 from inference_worker.routes.fences import Fences
 from inference_worker.routes.services import Services
+from inference_worker.routes.turns import Turns
 from inference_worker.server import create_app
 from inference_worker.training.jobs import JobRunner
 from inference_worker.vllm.build import vllm_engine
@@ -59,8 +62,18 @@ log = structlog.get_logger()
 QUICK_THREADS, ATTRIBUTING_THREADS = 4, 1
 # Reading takes the disk's time, fetching the network's: a fetch in each of its threads leaves reads free.
 READING_THREADS, FETCHING_THREADS = 2, 8
+# Each takes seconds, and whoever waits longer than a node is patient asks again anyway.
+ATTRIBUTIONS_WAITING = 64
 # What is still open after the drain is cut, so that whoever asked us to stop need not kill us.
 CUT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What is done in processes of their own, so that the step loop keeps the interpreter's lock."""
+
+    packing: PackingProcess
+    attributing: AttributionProcess
 
 
 def run(config: WorkerConfig) -> int:
@@ -68,25 +81,26 @@ def run(config: WorkerConfig) -> int:
     log_to_stderr()
     if config.parent is not None:
         die_with(config.parent)
-    # Before there is any other thread, for it is a fork.
-    packing = PackingProcess()
+    # Before there is any other thread, for both are forks.
+    apart = Apart(PackingProcess(), AttributionProcess(attribution_settings(config)))
     try:
-        return 0 if asyncio.run(serve(config, packing)) else 1
+        return 0 if asyncio.run(serve(config, apart)) else 1
     except (BackendUnavailable, DeviceAbsent, BaseDtypeUnsupported) as error:
         log.error("worker_cannot_start", reason=str(error))
         return 2
     finally:
-        packing.close()
+        apart.packing.close()
+        apart.attributing.close()
 
 
-async def serve(config: WorkerConfig, packing: PackingProcess) -> bool:
+async def serve(config: WorkerConfig, apart: Apart) -> bool:
     """Build, listen, say so on stdout, and drain when asked to stop; False if the engine ended by itself."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        services = await stack.enter_async_context(services_of(config, packing))
+        services = await stack.enter_async_context(services_of(config, apart))
         await stack.enter_async_context(listening(config, services))
         ready = {"event": "ready", "socket": str(config.socket), "profile_id": services.profile_id}
         sys.stdout.write(json.dumps(ready) + "\n")
@@ -101,28 +115,16 @@ async def serve(config: WorkerConfig, packing: PackingProcess) -> bool:
         return asked.done()
 
 
-def log_to_stderr() -> None:
-    """JSON lines with plain tracebacks; never with local variables, which hold prompts."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 @asynccontextmanager
-async def services_of(config: WorkerConfig, packing: PackingProcess) -> AsyncIterator[Services]:
+async def services_of(config: WorkerConfig, apart: Apart) -> AsyncIterator[Services]:
     """Everything behind the routes; closed again on the way out."""
     with ExitStack() as stack:
         sizes = (QUICK_THREADS, READING_THREADS, FETCHING_THREADS, ATTRIBUTING_THREADS)
-        services = build(config, packing, *(stack.enter_context(ThreadPoolExecutor(size)) for size in sizes))
+        services = build(config, apart, *(stack.enter_context(ThreadPoolExecutor(size)) for size in sizes))
         stack.callback(services.loader.close)
         # Before the threads that wait for it, or each of their loads would be packed first.
-        stack.callback(packing.close)
+        stack.callback(apart.packing.close)
+        stack.callback(apart.attributing.close)
         services.engine.start()
         stack.callback(services.engine.close, 0)
         services.jobs.start()
@@ -132,7 +134,7 @@ async def services_of(config: WorkerConfig, packing: PackingProcess) -> AsyncIte
 
 def build(
     config: WorkerConfig,
-    packing: PackingProcess,
+    apart: Apart,
     quick: Executor,
     reading: Executor,
     fetching: Executor,
@@ -144,37 +146,36 @@ def build(
     blobs = NodeBlobs(str(config.node_socket), token)
     # vLLM's process looks for devices itself. Ours is looked for before anything is read.
     device = open_device("cpu" if config.engine == "vllm" else config.device)
-    # Attribution needs gradients, so it has the base a second time, as an ordinary module.
-    traced = load_base(config.base)
+    identity = identify(config.base)
     shape = read_shape(config.base)
-    prompts = PromptEncoder(traced.tokenizer, shape.vocab)
+    prompts = PromptEncoder(identity.tokenizer, shape.vocab)
     metrics = Metrics()
     # vLLM computes no DoRA; ingestion refuses it where the rows of the base are not at hand.
     by_vllm = config.engine == "vllm"
     rows = None if by_vllm else BaseRows(config.base / WEIGHTS_FILE, kernel_of(config.base_dtype).widened)
     ensembles, room = SpelledEnsembles(blobs.get), FetchRoom(config.fetch_bytes)
-    rules = PackingRules(shape, traced.fingerprint, Caps(), rows, config.adapter_dtype)
-    made_for = packed_for(traced.fingerprint, config)
+    rules = PackingRules(shape, identity.fingerprint, Caps(), rows, config.adapter_dtype)
+    made_for = packed_for(identity.fingerprint, config)
     pages = pages_beside(device)
     disk = DiskTier(config.data / "adapters", config.adapter_disk_bytes, made_for, metrics, new_pages=pages)
-    source = BundleSource(ensembles.fetch, PackerApart(rules, packing, disk), room)
+    source = BundleSource(ensembles.fetch, PackerApart(rules, apart.packing, disk), room)
     loader = AdapterLoader(source, disk, config.adapter_bytes, reading, fetching, metrics, room=room)
-    end_tokens = frozenset({int(traced.tokenizer.eos_token_id)})
+    end_tokens = frozenset({int(identity.tokenizer.eos_token_id)})
     make = vllm_engine if by_vllm else torch_engine
     profile, engine = make(config, shape, prompts.decoder(), end_tokens, loader, metrics)
     return Services(
         token=token,
-        base=BaseInfo(traced.fingerprint, traced.tokenizer_digest, traced.name),
+        base=BaseInfo(identity.fingerprint, identity.tokenizer_digest, identity.name),
         profile_id=profile,
         prompts=prompts,
-        sampling=SamplingRules(GrammarCompiler(traced.tokenizer, shape.vocab), shape.vocab),
+        sampling=SamplingRules(GrammarCompiler(identity.tokenizer, shape.vocab), shape.vocab),
         loader=loader,
         ensembles=ensembles,
         engine=engine,
-        attributor=AttributionService(traced, blobs, config.data / "indexes", config.data / "spans"),
+        attributor=apart.attributing,
         jobs=JobRunner(config.data, config.base, str(config.node_socket), config.token_file),
         quick=quick,
-        attributing=attributing,
+        attributing=Turns(attributing, ATTRIBUTIONS_WAITING),
         fences=Fences(),
         metrics=metrics,
     )
@@ -199,6 +200,13 @@ def torch_engine(
     costs = StepCosts(loader.usage.steps, processor_microseconds(config.threads))
     broken = loader.quarantine
     return profile, Engine(runner, decode, end_tokens, limits, broken, metrics, tenants, costs)
+
+
+def attribution_settings(config: WorkerConfig) -> AttributionSettings:
+    """What the process that attributes is told; it has the base as an ordinary module, for gradients."""
+    return AttributionSettings(
+        config.base, config.node_socket, config.token_file, config.data / "spans", config.threads
+    )
 
 
 def packed_for(fingerprint: str, config: WorkerConfig) -> str:

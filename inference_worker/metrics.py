@@ -40,6 +40,7 @@ HELP = {
     "adapters_quarantined": "Adapters that are not served for good.",
     "running": "Sequences in the batch.",
     "waiting": "Sequences in line.",
+    "attributions": "Answers whose sources are being computed, those in line included.",
     "held_positions": "Positions of the pages that sequences in the batch hold.",
     "start_time_seconds": "Unix time since which these counters count.",
     "kept_positions": "Positions of prompts kept for reuse.",

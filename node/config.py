@@ -83,10 +83,15 @@ class WorkerSection:
 
 @dataclass(frozen=True)
 class ServingSection:
-    """How much the node serves on credit, and how much an API key may spend by default; in wei."""
+    """How much the node serves on credit, and how much an API key may spend by default; in wei.
+
+    An attribution is called late after `attribution_seconds`, and given up after `attribution_last_seconds`.
+    """
 
     credit_wei: int = 10**18
     key_cap_wei: int = 10 * 10**18
+    attribution_seconds: float = 120.0
+    attribution_last_seconds: float = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -275,7 +280,7 @@ def _parsed(hint: Any, text: str, where: str) -> object:
 
 def _checked(config: Config, origin: str) -> Config:
     """Rules that span the type of one key."""
-    api, worker, credit = config.api, config.worker, config.serving.credit_wei
+    api, worker, serving = config.api, config.worker, config.serving
     rules = [
         (0 <= api.port <= 65535, f"[api]: port must be 0..65535, got {api.port}"),
         (api.max_body_bytes > 0, f"[api]: max_body_bytes must be positive, got {api.max_body_bytes}"),
@@ -286,7 +291,10 @@ def _checked(config: Config, origin: str) -> Config:
          f"[chain]: confirmations must not be negative, got {config.chain.confirmations}"),
         (config.chain.rpc_url.startswith(("http://", "https://")),
          f"[chain]: rpc_url must be http(s), got {config.chain.rpc_url!r}"),
-        (credit >= 0, f"[serving]: credit_wei must not be negative, got {credit}"),
+        (serving.credit_wei >= 0, f"[serving]: credit_wei must not be negative, got {serving.credit_wei}"),
+        (0 < serving.attribution_seconds <= serving.attribution_last_seconds,
+         f"[serving]: attribution_seconds {serving.attribution_seconds} must be positive and at most "
+         f"attribution_last_seconds {serving.attribution_last_seconds}"),
         (worker.socket != worker.internal_socket,
          f"[worker]: socket and internal_socket are both {worker.socket}"),
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from eth_account import Account
 
 from node.attribution.attributor import Attributor, Versions
 from node.attribution.revocations import revocations
+from node.attribution.waiting import Bounds
 from node.blobs.ipfs import IpfsDaemon
 from node.blobs.store import BlobStore
 from node.chain.chain_time import ChainTime
@@ -75,7 +76,8 @@ class DaemonSettings:
     """Plain values for one node. Keys are 32 bytes and stay out of `repr`; times in seconds, amounts in wei.
 
     `willing_to_lose` is what a payer who signs its own vouchers may owe at most; `voucher_validity` how
-    long a voucher stays claimable; `claim_margin` how long before that it is no longer taken.
+    long a voucher stays claimable; `claim_margin` how long before that it is no longer taken;
+    `attribution_*` are bounds of `node.attribution.waiting`.
     """
 
     data_dir: Path
@@ -97,6 +99,8 @@ class DaemonSettings:
     voucher_validity: int = 30 * DAY
     claim_margin: int | None = None
     ipfs_api: str = ""
+    attribution_promised: float = Bounds.promised
+    attribution_last: float = Bounds.last
 
 
 @dataclass
@@ -117,6 +121,7 @@ class Core:
     vouchers: Vouchers
     worker: WorkerClient
     dispatcher: Dispatcher
+    attributor: Attributor
     versions: Versions
     catalog: Catalog
     issuer: Issuer
@@ -149,7 +154,8 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     domain = receipts_domain(chain.chain_id, chain.deployment.address("EpochSettlement"))
     issuer = Issuer(database, domain, signer_of(settings.receipt_key), node, keccak, ground.clock)
     admissions = Admissions(database, channels, sessions, vouchers, settings.willing_to_lose)
-    attributor = Attributor(dispatcher, versions, revocations(chain))
+    bounds = Bounds(settings.attribution_promised, settings.attribution_last)
+    attributor = Attributor(dispatcher, versions, revocations(chain), bounds)
     claims = Claims(chain, ground.transactor, EpochStore(database), ground.records, keccak, follow)
     return Core(
         settings=settings,
@@ -166,6 +172,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
         vouchers=vouchers,
         worker=worker,
         dispatcher=dispatcher,
+        attributor=attributor,
         versions=versions,
         catalog=catalog,
         issuer=issuer,

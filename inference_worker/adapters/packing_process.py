@@ -7,14 +7,9 @@ process that dies fails one load, and the next load starts another.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -29,13 +24,10 @@ from inference_worker.adapters.packed_file import Mark, mark_of, read_packed, wr
 from inference_worker.adapters.packer import Loaded, PackerHere, PackingRules, Part, packed_from
 from inference_worker.adapters.packing import PackedAdapter
 from inference_worker.errors import WorkerError
-from inference_worker.lifetime import die_with
+from inference_worker.lone_process import LoneProcess, ProcessDied
 from protocol.cid import parse_cid
 
 log = structlog.get_logger()
-
-# A step of the batch goes before a load wherever they want the same core.
-_NICENESS = 5
 
 
 class PackingProcessDied(WorkerError):
@@ -76,26 +68,18 @@ class PackingProcess:
     """
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._pool = _begin("fork")
+        self._apart = LoneProcess(torch.set_num_threads, 1)
 
     def write(self, task: PackingTask) -> Written:
         """Have a packed file written; raises AdapterRefused, PackingProcessDied, OSError."""
-        # One by one: whatever lies in a pool fails when its process dies.
-        with self._turn:
-            try:
-                return self._pool.submit(_write, task).result()
-            except BrokenProcessPool as error:
-                # Not a fork: by now there are threads, and what they held would stay locked in it.
-                self._pool = _begin("spawn")
-                raise PackingProcessDied(task.cid) from error
-            except (RuntimeError, CancelledError) as error:
-                # What a pool says that takes no more.
-                raise PackingProcessDied(task.cid) from error
+        try:
+            return self._apart.run(_write, task)
+        except (ProcessDied, RuntimeError) as error:
+            raise PackingProcessDied(task.cid) from error
 
     def close(self) -> None:
         """End the process, after the adapter that it has; loads that wait for it fail."""
-        self._pool.shutdown(cancel_futures=True)
+        self._apart.close()
 
 
 class PackerApart:
@@ -137,23 +121,6 @@ def _lighter(parts: Sequence[Part]) -> tuple[Part, ...]:
         replace(part, files={name: data for name, data in part.files.items() if name != WEIGHTS_FILE})
         for part in parts
     )
-
-
-def _begin(method: str) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context(method)
-    pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(os.getpid(),))
-    # A pool starts its process with its first task.
-    pool.submit(os.getpid)
-    return pool
-
-
-def _prepare(parent: int) -> None:
-    die_with(parent)
-    # Who stops a whole terminal or service means the worker, which ends this process when it is done.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    os.nice(_NICENESS)
-    torch.set_num_threads(1)
 
 
 def _write(task: PackingTask) -> Written:

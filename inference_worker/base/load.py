@@ -19,6 +19,16 @@ from inference_worker.errors import BaseModelInvalid
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What a base is called by, and its tokenizer; the two digests are 0x hex."""
+
+    tokenizer: Any
+    fingerprint: str
+    tokenizer_digest: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Base:
     """A loaded base: fp32 weights in eval mode, its tokenizer, and the two digests that name them (0x
     hex).
@@ -36,21 +46,23 @@ def load_base(folder: Path | str, device: str = "cpu", verify: bool = True) -> B
 
     `verify` re-hashes every file (0.3 s for 135M fp32); raises BaseModelInvalid when a file changed.
     """
-    folder = Path(folder)
-    record = read_record(folder)
-    if verify:
-        check_files(folder, record)
+    identity = identify(folder, verify)
+    # The weights stay mapped from the file: processes that load the same base share its pages.
     model = AutoModelForCausalLM.from_pretrained(
         str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32
     )
     model.eval().requires_grad_(False).to(device)
-    return Base(
-        model,
-        load_tokenizer(folder),
-        str(record["fingerprint"]),
-        str(record["tokenizer_digest"]),
-        str(record["name"]),
-    )
+    return Base(model, identity.tokenizer, identity.fingerprint, identity.tokenizer_digest, identity.name)
+
+
+def identify(folder: Path | str, verify: bool = True) -> Identity:
+    """The base without its weights; `verify` as for `load_base`."""
+    folder = Path(folder)
+    record = read_record(folder)
+    if verify:
+        check_files(folder, record)
+    digests = str(record["fingerprint"]), str(record["tokenizer_digest"])
+    return Identity(load_tokenizer(folder), *digests, str(record["name"]))
 
 
 def load_tokenizer(folder: Path | str) -> Any:

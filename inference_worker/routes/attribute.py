@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from inference_worker.routes.replies import read_json
-from inference_worker.routes.services import SERVICES, in_thread
+from inference_worker.routes.services import SERVICES
 from protocol.wire import AttributeRequest
 
 routes = web.RouteTableDef()
@@ -17,5 +17,5 @@ async def attribute(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     asked = AttributeRequest.from_json(await read_json(request))
     services.fences.check("attribute", asked.request_id, asked.fence)
-    result = await in_thread(services.attributing, services.attributor.attribute, asked)
+    result = await services.attributing.take(services.attributor.attribute, asked)
     return web.json_response(result.to_json())

@@ -9,12 +9,14 @@ from inference_worker.adapters.failures import AdapterQuarantined
 from inference_worker.adapters.packing_process import PackingProcessDied
 from inference_worker.adapters.refusals import AdapterRefused, BrokeWhileServing
 from inference_worker.adapters.residency import AdapterHeld, ResidencyFull
+from inference_worker.attribution.process import AttributionProcessDied, PublicDataUnreadable
 from inference_worker.blobs.abort import FetchAborted
 from inference_worker.engine.constraint import ConstraintBroken
 from inference_worker.engine.scheduler import EngineBusy, EngineStopping, RequestTooLong
 from inference_worker.engine.sequence import Failed
 from inference_worker.routes.adapters import AdapterSlow, AdapterUnknown
 from inference_worker.routes.fences import StaleFence
+from inference_worker.routes.turns import LineFull
 from protocol.canonical import parse_json
 from protocol.errors import ProtocolError
 from protocol.wire import ErrorEvent
@@ -39,6 +41,8 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (AdapterSlow, 503),
     (FetchAborted, 503),
     (PackingProcessDied, 503),
+    (AttributionProcessDied, 503),
+    (LineFull, 503),
     (AdapterRefused, 422),
     (AdapterQuarantined, 422),
     (RequestTooLong, 422),
@@ -47,6 +51,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.AdapterInvalid, 422),
     (errors.BaseMismatch, 422),
     (errors.BlobCorrupt, 502),
+    (PublicDataUnreadable, 502),
     (errors.WorkerError, 500),
 )
 # Whole seconds after which asking again may help: at once where something only has to end or to arrive, else
@@ -59,6 +64,8 @@ _RETRY_SECONDS: tuple[tuple[type[Exception], int], ...] = (
     (FetchAborted, 5),
     (EngineStopping, 5),
     (PackingProcessDied, 5),
+    (AttributionProcessDied, 5),
+    (LineFull, 1),
     (errors.BackendUnavailable, 30),
 )
 _STOPPING, _GONE = EngineStopping.code, errors.BackendUnavailable.code

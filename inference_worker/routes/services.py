@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from aiohttp import web
 
@@ -18,9 +15,9 @@ from inference_worker.engine.prompt import PromptEncoder
 from inference_worker.engine.sampling_rules import SamplingRules
 from inference_worker.metrics import Metrics
 from inference_worker.routes.fences import Fences
+from inference_worker.routes.turns import Turns
+from inference_worker.routes.turns import in_thread as in_thread
 from protocol.wire import AttributeRequest, AttributeResult, BaseInfo, JobSpec, JobStatus
-
-_R = TypeVar("_R")
 
 
 class Attributor(Protocol):
@@ -59,14 +56,9 @@ class Services:
     attributor: Attributor
     jobs: Jobs
     quick: Executor
-    attributing: Executor
+    attributing: Turns
     fences: Fences
     metrics: Metrics
 
 
 SERVICES = web.AppKey("services", Services)
-
-
-async def in_thread(pool: Executor, call: Callable[..., _R], *args: object) -> _R:
-    """The result of a call that would hold up the event loop."""
-    return await asyncio.get_running_loop().run_in_executor(pool, partial(call, *args))

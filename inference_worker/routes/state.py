@@ -35,6 +35,7 @@ async def metrics(request: web.Request) -> web.Response:
         "waiting": load.waiting,
         "held_positions": load.held_positions,
         "kept_positions": load.kept_positions,
+        "attributions": services.attributing.held,
         "start_time_seconds": services.metrics.started,
     }
     return web.Response(text=services.metrics.render(gauges))

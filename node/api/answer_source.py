@@ -5,8 +5,9 @@ Reads the database, the blobs and the mirrored parameters; it changes nothing.
 
 from collections.abc import Callable
 
-from node.api.ports import AnswerRecord, Check, Part, RowView
+from node.api.ports import AnswerRecord, Check, Part, Progress, RowView
 from node.attribution.attributor import Versions
+from node.attribution.waiting import Waiting
 from node.blobs.store import BlobStore
 from node.chain.keccak import keccak
 from node.chain.signer import recover_receipt
@@ -49,6 +50,7 @@ class AnswerSource:
         sessions: Sessions,
         domain: Domain,
         was_signer: WasSigner,
+        waiting: Waiting,
         publish_texts: bool,
     ) -> None:
         self._jobs = JobStore(database)
@@ -60,6 +62,7 @@ class AnswerSource:
         self._sessions = sessions
         self._domain = domain
         self._was_signer = was_signer
+        self._waiting = waiting
         self._publish_texts = publish_texts
 
     def find(self, request_id: bytes) -> AnswerRecord | None:
@@ -90,7 +93,17 @@ class AnswerSource:
             earners=tuple(Part(a.earner, a.amount) for a in self._receipts.accruals_of(request_id)),
             epoch=epoch,
             epoch_state=state,
+            progress=self._progress(job),
         )
+
+    def _progress(self, job: StoredJob) -> Progress:
+        if job.state in ("accepted", "abandoned"):
+            stage = "generating" if job.state == "accepted" else "given_up"
+            return Progress(stage, job.failure or "")
+        wait = self._waiting.of(job.request_id)
+        if wait is None:
+            return Progress("attributing")
+        return Progress("attributing", wait.reason, wait.seconds, wait.promised, wait.overdue)
 
     def settlement(self, receipt: Receipt) -> tuple[int | None, str]:
         """The epoch that pays a receipt, and how far it has come."""

@@ -93,6 +93,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far an answer without a receipt has come: "generating", "attributing" or "given_up", and why it is
+    no farther. Seconds count from the first time that a worker was asked for its sources.
+    """
+
+    stage: str
+    reason: str = ""
+    seconds: int = 0
+    promised: int = 0
+    overdue: bool = False
+
+
+@dataclass(frozen=True)
 class AnswerRecord:
     """Everything this node knows of one answer. Before attribution is done `receipt` and `report` are None.
 
@@ -115,6 +128,7 @@ class AnswerRecord:
     earners: tuple[Part, ...]
     epoch: int | None
     epoch_state: str
+    progress: Progress = Progress("generating")
 
 
 @dataclass(frozen=True)

@@ -129,10 +129,19 @@ async def _record(request: web.Request) -> AnswerRecord:
 
 
 def _pending(record: AnswerRecord, name: str) -> web.Response:
+    progress = record.progress
+    if progress.stage == "given_up":
+        message = f"this request was given up and costs nothing; repeat it ({progress.reason})"
+        raise Problem(410, "request_given_up", message, "request_id")
     body = {
         "object": name,
         "status": "pending",
         "request_id": to_hex(record.request_id),
         "model": record.model,
+        "stage": progress.stage,
+        "waited_seconds": progress.seconds,
+        "bound_seconds": progress.promised,
+        "overdue": progress.overdue,
+        "reason": progress.reason,
     }
     return web.json_response(body, status=202, headers={"Retry-After": "1"})

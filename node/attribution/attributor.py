@@ -1,22 +1,24 @@
 """One answer's sources: the worker is asked, what it says is checked, and what cannot be known is said to
 be unknown.
 
-A worker that is away is asked again for as long as it takes. One that answers wrongly, or cannot answer,
-costs the contributors nothing that they were owed by evidence: the answer is reported as unattributed, and
-the log says why.
+A worker that is away is asked again until the last bound has passed. One that answers wrongly, or cannot
+answer, or dies of the question, costs the contributors nothing that they were owed by evidence: the answer is
+reported as unattributed, and says why.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from node.attribution.ensembles import lanes_of_member, weighted_result
 from node.attribution.reports import build_report, report_without_sources
 from node.attribution.revocations import IsRevoked, revoked_rows
+from node.attribution.waiting import Bounds, Waiting
 from node.blobs.store import BlobStore
 from node.errors import IntegrityError, NotFound, OpenLedgerError, Unavailable
 from node.log import get_logger
@@ -37,6 +39,8 @@ T = TypeVar("T")
 
 LANES = (Lane.GRADIENT, Lane.SPAN)
 REFUSALS_BEFORE_GIVING_UP = 3
+# What a worker says when the process that attributes ended while it had the question.
+PROCESS_DIED = "attribution_process_died"
 RETRY_SECONDS = 0.5
 CACHED_VERSIONS = 8
 MAX_TOKENS_BYTES = 1 << 30
@@ -110,10 +114,18 @@ class Versions:
 class Attributor:
     """Attributes answers through workers."""
 
-    def __init__(self, asker: Asker, versions: Versions, is_revoked: IsRevoked) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        versions: Versions,
+        is_revoked: IsRevoked,
+        bounds: Bounds | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._asker = asker
         self._versions = versions
         self._is_revoked = is_revoked
+        self.waiting = Waiting(bounds or Bounds(), clock)
 
     async def attribute(
         self,
@@ -129,41 +141,68 @@ class Attributor:
         """
         if model.manifest_cid is None or not model.sources:
             return Attribution(report_without_sources(), {"reason": "the model has no Datanet"})
-        name = "0x" + request_id.hex()
-        requests = _requests(name, fence, model, model.manifest_cid, prompt_ids, output_ids)
-        manifest = self._versions.manifest(model.manifest_cid)
+        requests = requests_of(request_id, fence, model, model.manifest_cid, prompt_ids, output_ids)
+        self.waiting.begin(request_id)
+        try:
+            return await self._ask_until_done(request_id, model, model.manifest_cid, requests, weights)
+        finally:
+            self.waiting.end(request_id)
+
+    async def _ask_until_done(
+        self,
+        request_id: bytes,
+        model: ServedModel,
+        manifest_cid: str,
+        requests: Sequence[AttributeRequest],
+        weights: Mapping[Lane, int],
+    ) -> Attribution:
+        name, manifest = requests[0].request_id, self._versions.manifest(manifest_cid)
         refusals, attempt = 0, 0
         while True:
             attempt += 1
             try:
-                results = [await self._asker.attribute(model, request) for request in requests]
-                result = weighted_result(results, [source.ppm for source in model.sources], manifest)
-                # A row withdrawn since the version was published earns nothing; the chain is asked when the
-                # worker has answered, so that what it says is as fresh as the receipt.
-                revoked = await asyncio.to_thread(revoked_rows, result, manifest, self._is_revoked)
-                report = build_report(
-                    result,
-                    manifest,
-                    weights,
-                    output_ids,
-                    model.min_span_tokens,
-                    self._versions.row_tokens(model.tokens_cid),
-                    revoked,
-                    len(results),
-                )
-                return Attribution(report, _evidence(result))
+                return await self._ask(model, manifest, requests, weights)
             except Unavailable as error:
                 log.warning("attribution_waits", request_id=name, error=str(error))
+                reason, refused = str(error), error.facts.get("code") == PROCESS_DIED
+                kind = str(error.facts.get("code", type(error).__name__))
             except OpenLedgerError as error:
-                refusals += 1
                 log.error("attribution_refused", request_id=name, error=str(error))
-                if refusals == REFUSALS_BEFORE_GIVING_UP:
-                    return Attribution(report_without_sources(), {"reason": str(error)})
+                reason, refused, kind = str(error), True, type(error).__name__
+            refusals += refused
+            late = self.waiting.failed(request_id, kind)
+            if refusals == REFUSALS_BEFORE_GIVING_UP or late:
+                log.error("attribution_given_up", request_id=name, attempts=attempt, late=late)
+                return Attribution(report_without_sources(), {"reason": reason})
             await asyncio.sleep(backoff_seconds(RETRY_SECONDS, attempt))
 
+    async def _ask(
+        self,
+        model: ServedModel,
+        manifest: Manifest,
+        requests: Sequence[AttributeRequest],
+        weights: Mapping[Lane, int],
+    ) -> Attribution:
+        results = [await self._asker.attribute(model, request) for request in requests]
+        result = weighted_result(results, [source.ppm for source in model.sources], manifest)
+        # A row withdrawn since the version was published earns nothing; the chain is asked when the worker
+        # has answered, so that what it says is as fresh as the receipt.
+        revoked = await asyncio.to_thread(revoked_rows, result, manifest, self._is_revoked)
+        report = build_report(
+            result,
+            manifest,
+            weights,
+            requests[0].output_ids,
+            model.min_span_tokens,
+            self._versions.row_tokens(model.tokens_cid),
+            revoked,
+            len(results),
+        )
+        return Attribution(report, _evidence(result))
 
-def _requests(
-    request_id: str,
+
+def requests_of(
+    request_id: bytes,
     fence: int,
     model: ServedModel,
     manifest_cid: str,
@@ -173,7 +212,7 @@ def _requests(
     """One for each adapter that the model is made of."""
     return tuple(
         AttributeRequest(
-            request_id=request_id,
+            request_id="0x" + request_id.hex(),
             fence=fence,
             adapter_cid=source.adapter_cid,
             index_cid=source.index_cid,

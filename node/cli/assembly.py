@@ -92,6 +92,8 @@ def node_of(config: Config) -> Daemon:
         aggregate=config.settlement.aggregate,
         willing_to_lose=config.serving.credit_wei,
         ipfs_api=config.ipfs.api,
+        attribution_promised=config.serving.attribution_seconds,
+        attribution_last=config.serving.attribution_last_seconds,
     )
     return build(settings, catalog_of, lambda core: listeners(config, core))
 
@@ -181,6 +183,7 @@ def answers_of(config: Config, core: Core) -> AnswerSource:
         core.sessions,
         domain,
         core.staking.was_signer,
+        core.attributor.waiting,
         config.site.publish_answers,
     )
 

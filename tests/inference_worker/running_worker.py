@@ -22,6 +22,7 @@ from inference_worker.engine.step_costs import StepCosts, processor_microseconds
 from inference_worker.metrics import Metrics
 from inference_worker.routes.fences import Fences
 from inference_worker.routes.services import Services
+from inference_worker.routes.turns import Turns
 from inference_worker.server import create_app
 from inference_worker.training.jobs import JobRunner
 from protocol.attribution import Lane, LaneUnits
@@ -158,7 +159,7 @@ async def running_worker(weights, folder):
         SlowAttributor(),
         jobs,
         quick,
-        attributing,
+        Turns(attributing, 3),
         Fences(),
         counters,
     )

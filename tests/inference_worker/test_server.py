@@ -368,6 +368,19 @@ async def test_generation_goes_on_while_an_answer_is_attributed(worker):
     assert AttributeResult.from_json(json.loads(body)).lanes[0].unattributed == 2
 
 
+async def test_whoever_finds_the_line_for_attribution_full_is_told_to_ask_again(worker):
+    """SPEC 5.160: one runs and two wait; the fourth is refused, and taken once there is room."""
+    attributor, turns = worker.services.attributor, worker.services.attributing
+    asked = [AttributeRequest(f"r{n}", 1, None, CID, CID, (1,), (2, 3), 8, (Lane.SPAN,)) for n in range(4)]
+    waiting = [asyncio.create_task(worker.call("POST", "/attribute", one.to_json())) for one in asked[:3]]
+    await eventually(lambda: turns.held == 3)
+    status, body = await worker.call("POST", "/attribute", asked[3].to_json())
+    assert (status, json.loads(body)["code"]) == (503, "line_full")
+    attributor.gate.set()
+    assert [status for status, _ in await asyncio.gather(*waiting)] == [200] * 3
+    assert (await worker.call("POST", "/attribute", asked[3].to_json()))[0] == 200
+
+
 async def test_metrics_count_what_was_served(worker):
     """SPEC 4.81"""
     _, events = await worker.generate()

@@ -48,8 +48,7 @@ def until(holds):
 
 
 def pid_of(process):
-    (pid,) = process._pool._processes
-    return pid
+    return process._apart.pid
 
 
 def test_an_adapter_packed_apart_has_the_same_bytes(apart, tmp_path):
@@ -139,10 +138,12 @@ def test_closing_waits_for_the_load_in_the_process_and_for_no_other(tmp_path):
     with ThreadPoolExecutor(4) as threads:
         loads = [threads.submit(apart.pack, CID, [Part(CID, adapter_files())]) for _ in range(3)]
         until(
-            lambda: any(item.future.running() for item in process._pool._pending_work_items.copy().values())
+            lambda: any(
+                item.future.running() for item in process._apart._pool._pending_work_items.copy().values()
+            )
         )
         closing = threads.submit(process.close)
-        until(lambda: process._pool._shutdown_thread)
+        until(lambda: process._apart._pool._shutdown_thread)
         os.kill(pid, signal.SIGCONT)
         closing.result()
         outcomes = [load.exception() for load in loads]

@@ -1,5 +1,8 @@
 """Receipts and attributions are public by their id; texts are for those who paid for them."""
 
+from dataclasses import replace
+
+from node.api.ports import Progress
 from node.api.receipts import by_owner
 from protocol.receipt import receipt_from_json
 from protocol.types import TOTAL_PPM
@@ -34,6 +37,25 @@ async def test_an_unfinished_answer_is_pending_and_an_unknown_one_missing(runnin
         assert (status, body["status"]) == (202, "pending")
         assert (await get(running, f"/v1/{kind}/0x{'00' * 32}"))[0] == 404
         assert (await get(running, f"/v1/{kind}/{NAME.upper()}"))[0] == 400
+
+
+async def test_a_pending_attribution_says_how_late_it_is_and_why(running: Running) -> None:
+    """SPEC 5.163"""
+    late = Progress("attributing", "WorkerUnreachable", 130, 120, True)
+    record = replace(samples.UNFINISHED, progress=late)
+    running.shelf.records[record.request_id] = record
+    status, body = await get(running, f"/v1/attribution/0x{record.request_id.hex()}")
+    told = [body[name] for name in ("stage", "waited_seconds", "bound_seconds", "overdue", "reason")]
+    assert (status, told) == (202, ["attributing", 130, 120, True, "WorkerUnreachable"])
+
+
+async def test_a_request_that_was_given_up_is_not_pending(running: Running) -> None:
+    """SPEC 5.164"""
+    record = replace(samples.UNFINISHED, progress=Progress("given_up", "the worker failed"))
+    running.shelf.records[record.request_id] = record
+    for kind in ("receipts", "attribution"):
+        status, body = await get(running, f"/v1/{kind}/0x{record.request_id.hex()}")
+        assert (status, body["error"]["code"]) == (410, "request_given_up")  # type: ignore[index]
 
 
 async def test_an_attribution_makes_one_whole(running: Running) -> None:

@@ -1,16 +1,19 @@
 """Attribution waits for a worker that is away, and calls unknown what it cannot know."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from node.attribution import attributor
 from node.attribution.attributor import Attributor, Versions, decode_row_tokens
+from node.attribution.waiting import Bounds, Wait, Waiting
 from node.blobs.store import BlobStore
 from node.errors import WorkerUnreachable
 from node.serving.model import ServedModel, Source
-from node.serving.worker_client import WorkerRefused
+from node.serving.worker_client import WorkerBusy, WorkerRefused
 from node.store.blocks import BlockTable
 from node.store.database import open_database
 from protocol.attribution import Lane, LaneUnits
@@ -61,6 +64,8 @@ async def attribute(
     asker: ScriptedAsker,
     blobs: BlobStore,
     revoked: frozenset[tuple[int, bytes]] = frozenset(),
+    bounds: Bounds | None = None,
+    clock: Callable[[], float] = monotonic,
     **changes: object,
 ) -> attributor.Attribution:
     manifest = blobs.put(encode_manifest(MANIFEST)).text
@@ -70,7 +75,7 @@ async def attribute(
         min_span_tokens=0, **fields,  # type: ignore[arg-type]
     )  # fmt: skip
     weights = DEFAULTS.lane_weights
-    attributor_ = Attributor(asker, Versions(blobs), lambda *row: row in revoked)
+    attributor_ = Attributor(asker, Versions(blobs), lambda *row: row in revoked, bounds, clock)
     return await attributor_.attribute(b"\1" * 32, 4, model, (1, 2), (3, 4), weights)
 
 
@@ -162,3 +167,46 @@ async def test_a_row_withdrawn_since_its_version_earns_nothing(blobs: BlobStore)
     assert found.report.lists.gradient == (1 << 64 | 1,)
     other = await attribute(ScriptedAsker(RIGHT), blobs, frozenset({(2, b"\x11" * 32), (1, b"\x12" * 32)}))
     assert [entry.row for entry in other.report.entries] == [0]
+
+
+DIED = WorkerBusy("it ended", code=attributor.PROCESS_DIED, status=503, retry_after=5)
+
+
+async def test_a_process_that_dies_of_a_question_is_not_asked_it_for_ever(blobs: BlobStore) -> None:
+    """SPEC 5.162"""
+    asker = ScriptedAsker(DIED)
+    found = await attribute(asker, blobs)
+    assert (found.report.unattributed_ppm, len(asker.asked)) == (TOTAL_PPM, 3)
+    assert "it ended" in str(found.evidence["reason"])
+    survived = await attribute(ScriptedAsker(DIED, DIED, RIGHT), blobs)
+    assert len(survived.report.entries) == 1
+
+
+@pytest.mark.parametrize(("absences", "attributed"), [(3, True), (12, False)])
+async def test_waiting_ends_at_its_last_bound(blobs: BlobStore, absences: int, attributed: bool) -> None:
+    """SPEC 5.163: each look at the clock is a second later."""
+    seconds = count()
+    bounds = Bounds(promised=2, last=10)
+    asker = ScriptedAsker(*[WorkerUnreachable("away")] * absences, RIGHT)
+    found = await attribute(asker, blobs, bounds=bounds, clock=lambda: next(seconds))
+    assert (found.report.unattributed_ppm < TOTAL_PPM) is attributed
+    assert attributed or found.evidence["reason"] == "away"
+
+
+def test_a_wait_says_how_long_and_what_keeps_it() -> None:
+    """SPEC 5.163"""
+    now = [100.0]
+    waiting = Waiting(Bounds(promised=5, last=60), lambda: now[0])
+    assert waiting.of(b"a") is None
+    waiting.begin(b"a")
+    assert waiting.of(b"a") == Wait(0, 5, "")
+    now[0] = 105.9
+    assert not waiting.failed(b"a", "WorkerUnreachable")
+    late = waiting.of(b"a")
+    assert late == Wait(5, 5, "WorkerUnreachable") and not late.overdue
+    now[0] = 106.0
+    assert waiting.of(b"a").overdue  # type: ignore[union-attr]
+    now[0] = 161.0
+    assert waiting.failed(b"a", "WorkerUnreachable")
+    waiting.end(b"a")
+    assert waiting.of(b"a") is None

@@ -1,0 +1,103 @@
+"""Attribution in a process of its own: gradients, scans and span indexes never hold up the step loop.
+
+It loads the base itself, from the mapped file that the engine reads too, and answers one request at a time.
+Whatever a request does to it, the streams go on: a process that dies costs that request, whose asker is told
+to ask again, and the next finds another process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import structlog
+import torch
+
+from inference_worker.attribution.service import AttributionService
+from inference_worker.base.load import load_base
+from inference_worker.blobs.node_blobs import NodeBlobs
+from inference_worker.errors import WorkerError
+from inference_worker.log import log_to_stderr
+from inference_worker.lone_process import LoneProcess, ProcessDied
+from protocol.errors import ProtocolError
+from protocol.wire import AttributeRequest, AttributeResult
+
+log = structlog.get_logger()
+
+# A first answer may wait for a version's span index; beyond this it hangs, and is ended.
+PATIENCE_SECONDS = 1800.0
+
+
+class AttributionProcessDied(WorkerError):
+    """The process ended while it attributed."""
+
+    code = "attribution_process_died"
+
+    def __init__(self, request_id: str, reason: str) -> None:
+        super().__init__(f"the process that attributes had {request_id}: {reason}; ask again")
+        self.request_id, self.reason = request_id, reason
+
+
+class PublicDataUnreadable(WorkerError):
+    """What the node handed over for an answer is not what its kind must be."""
+
+    code = "public_data_unreadable"
+
+
+@dataclass(frozen=True)
+class AttributionSettings:
+    """Where the process finds the base, the node and its token, and keeps span indexes; its threads."""
+
+    base: Path
+    node_socket: Path
+    token_file: Path
+    spans: Path
+    threads: int
+
+
+class AttributionProcess:
+    """Attributes in another process. Make it before there are other threads: the first is a fork."""
+
+    def __init__(self, settings: AttributionSettings, patience: float = PATIENCE_SECONDS) -> None:
+        self._settings = settings
+        self._patience = patience
+        self._apart = LoneProcess(_prepare, settings.threads)
+
+    def attribute(self, request: AttributeRequest) -> AttributeResult:
+        """The lanes asked for. Raises as `AttributionService.attribute`, and AttributionProcessDied."""
+        try:
+            return self._apart.run(_attribute, self._settings, request, seconds=self._patience)
+        except ProcessDied as error:
+            log.error("attribution_process_died", request_id=request.request_id, reason=str(error))
+            raise AttributionProcessDied(request.request_id, str(error)) from error
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._apart.pid
+
+    def close(self) -> None:
+        """End the process at once: attribution only reads, and whoever asked asks again."""
+        self._apart.kill()
+
+
+def _prepare(threads: int) -> None:
+    log_to_stderr()
+    torch.set_num_threads(threads)
+
+
+@cache
+def _service(settings: AttributionSettings) -> AttributionService:
+    token = settings.token_file.read_text(encoding="utf-8").strip()
+    base = load_base(settings.base)
+    log.info("attribution_ready", base=base.name, threads=torch.get_num_threads())
+    return AttributionService(base, NodeBlobs(str(settings.node_socket), token), settings.spans)
+
+
+def _attribute(settings: AttributionSettings, request: AttributeRequest) -> AttributeResult:
+    try:
+        return _service(settings).attribute(request)
+    except ProtocolError as error:
+        # Its values do not cross between processes.
+        raise PublicDataUnreadable(f"{type(error).__name__}: {error}") from error

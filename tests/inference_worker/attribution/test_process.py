@@ -1,0 +1,106 @@
+"""Attribution in another process: the same answers and refusals, and a death that costs one request."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from inference_worker.attribution.index import decode_index, encode_index
+from inference_worker.attribution.process import (
+    AttributionProcess,
+    AttributionProcessDied,
+    AttributionSettings,
+    PublicDataUnreadable,
+)
+from inference_worker.attribution.service import AttributionService
+from inference_worker.blobs.node_blobs import cid_of
+from inference_worker.errors import BlobMissing
+from tests.inference_worker.attribution.trained_model import TrainedModel
+
+
+def settings(trained: TrainedModel, folder: Path) -> AttributionSettings:
+    return AttributionSettings(
+        trained.base_dir, Path(trained.node_socket), trained.token_file, folder / "spans", 1
+    )
+
+
+@pytest.fixture(scope="module")
+def apart(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttributionProcess]:
+    process = AttributionProcess(settings(trained, tmp_path_factory.mktemp("apart")))
+    yield process
+    process.close()
+
+
+def test_an_answer_attributed_apart_has_the_same_sources(
+    trained: TrainedModel, apart: AttributionProcess
+) -> None:
+    """SPEC 5.160: also when several threads ask at once."""
+    here = AttributionService(trained.base, trained.blobs)
+    asked = [trained.request(place) for place in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(apart.attribute, asked))
+    assert found == [here.attribute(request) for request in asked]
+    assert any(lane.units for result in found for lane in result.lanes)
+
+
+def test_a_refusal_crosses_with_its_values(trained: TrainedModel, apart: AttributionProcess) -> None:
+    """SPEC 5.160"""
+    absent = cid_of(b"no index")
+    with pytest.raises(BlobMissing) as refused:
+        apart.attribute(trained.request(index_cid=absent))
+    assert refused.value.cid == absent
+    listing = str(trained.result["bundle_cid"])
+    index = decode_index(trained.blobs.get(str(trained.result["index_cid"])))
+    lying = encode_index(replace(index, facts=replace(index.facts, manifest_cid=listing)))
+    with pytest.raises(PublicDataUnreadable, match="manifest"):
+        apart.attribute(trained.request(index_cid=trained.blobs.put(lying), manifest_cid=listing))
+
+
+def test_a_process_that_dies_costs_its_request_alone(trained: TrainedModel, tmp_path: Path) -> None:
+    """SPEC 5.161: the next request finds another process, and the same sources."""
+    process = AttributionProcess(settings(trained, tmp_path))
+    try:
+        first, before = process.attribute(trained.request()), process.pid
+        os.kill(process.pid, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(process.attribute, trained.request())
+            os.kill(before, signal.SIGKILL)
+            with pytest.raises(AttributionProcessDied, match="r-0"):
+                asked.result()
+        assert process.attribute(trained.request()) == first
+        assert process.pid != before
+    finally:
+        process.close()
+
+
+def test_a_request_beyond_all_patience_is_ended(trained: TrainedModel, tmp_path: Path) -> None:
+    """SPEC 5.161: a process that hangs is killed."""
+    process = AttributionProcess(settings(trained, tmp_path), patience=0.2)
+    try:
+        stopped = process.pid
+        os.kill(stopped, signal.SIGSTOP)
+        with pytest.raises(AttributionProcessDied):
+            process.attribute(trained.request())
+        assert process.pid != stopped
+    finally:
+        process.close()
+
+
+def test_closing_ends_it_at_once_and_for_good(trained: TrainedModel, tmp_path: Path) -> None:
+    """SPEC 5.161"""
+    process = AttributionProcess(settings(trained, tmp_path))
+    pid = process.pid
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(process.attribute, trained.request())
+        process.close()
+        with pytest.raises(AttributionProcessDied):
+            asked.result()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(AttributionProcessDied):
+        process.attribute(trained.request())
