@@ -81,7 +81,7 @@ def run(config: WorkerConfig) -> int:
     log_to_stderr()
     if config.parent is not None:
         die_with(config.parent)
-    # Before there is any other thread, for both are forks.
+    # Packing before there is any other thread, for it is a fork.
     apart = Apart(PackingProcess(), AttributionProcess(attribution_settings(config)))
     try:
         return 0 if asyncio.run(serve(config, apart)) else 1

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from inference_worker.errors import WorkerError
 from inference_worker.lifetime import die_with
@@ -35,15 +35,17 @@ class ProcessDied(WorkerError):
 class LoneProcess:
     """One process, begun when it is made and begun anew when it has died. Safe to use from any thread.
 
-    The first is a fork of this one: make it before there are other threads. `prepare(*arguments)` is the
-    first thing that it runs, and must not fail.
+    `first` says how it is begun: a "fork" is there at once, but only where there are no other threads, whose
+    locks it would inherit. `prepare(*arguments)` is the first thing that it runs, and must not fail.
     """
 
-    def __init__(self, prepare: Callable[..., None], *arguments: object) -> None:
+    def __init__(
+        self, first: Literal["fork", "spawn"], prepare: Callable[..., None], *arguments: object
+    ) -> None:
         self._turn = threading.Lock()
         self._initial = (os.getpid(), prepare, arguments)
         self._ended = False
-        self._begin("fork")
+        self._begin(first)
 
     def run(self, call: Callable[..., T], *arguments: object, seconds: float | None = None) -> T:
         """What `call` returns or raises there; ProcessDied. One that takes longer than `seconds` is
@@ -88,7 +90,7 @@ class LoneProcess:
         self._pid: Future[int] = self._pool.submit(os.getpid)
 
     def _died(self, reason: str) -> ProcessDied:
-        # Not a fork: by now there are threads, and what they held would stay locked in it.
+        # Not a fork: by now there are threads.
         if not self._ended:
             self._begin("spawn")
         return ProcessDied(reason)

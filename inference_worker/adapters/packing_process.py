@@ -68,7 +68,7 @@ class PackingProcess:
     """
 
     def __init__(self) -> None:
-        self._apart = LoneProcess(torch.set_num_threads, 1)
+        self._apart = LoneProcess("fork", torch.set_num_threads, 1)
 
     def write(self, task: PackingTask) -> Written:
         """Have a packed file written; raises AdapterRefused, PackingProcessDied, OSError."""

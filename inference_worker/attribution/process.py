@@ -57,12 +57,12 @@ class AttributionSettings:
 
 
 class AttributionProcess:
-    """Attributes in another process. Make it before there are other threads: the first is a fork."""
+    """Attributes in another process, which begins at once and loads the base with its first request."""
 
     def __init__(self, settings: AttributionSettings, patience: float = PATIENCE_SECONDS) -> None:
         self._settings = settings
         self._patience = patience
-        self._apart = LoneProcess(_prepare, settings.threads)
+        self._apart = LoneProcess("spawn", _prepare, settings.threads)
 
     def attribute(self, request: AttributeRequest) -> AttributeResult:
         """The lanes asked for. Raises as `AttributionService.attribute`, and AttributionProcessDied."""

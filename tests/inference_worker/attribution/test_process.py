@@ -60,47 +60,34 @@ def test_a_refusal_crosses_with_its_values(trained: TrainedModel, apart: Attribu
         apart.attribute(trained.request(index_cid=trained.blobs.put(lying), manifest_cid=listing))
 
 
-def test_a_process_that_dies_costs_its_request_alone(trained: TrainedModel, tmp_path: Path) -> None:
+def test_a_process_that_dies_costs_its_request_alone(
+    trained: TrainedModel, apart: AttributionProcess
+) -> None:
     """SPEC 5.161: the next request finds another process, and the same sources."""
-    process = AttributionProcess(settings(trained, tmp_path))
-    try:
-        first, before = process.attribute(trained.request()), process.pid
-        os.kill(process.pid, signal.SIGSTOP)
-        with ThreadPoolExecutor(1) as thread:
-            asked = thread.submit(process.attribute, trained.request())
-            os.kill(before, signal.SIGKILL)
-            with pytest.raises(AttributionProcessDied, match="r-0"):
-                asked.result()
-        assert process.attribute(trained.request()) == first
-        assert process.pid != before
-    finally:
-        process.close()
-
-
-def test_a_request_beyond_all_patience_is_ended(trained: TrainedModel, tmp_path: Path) -> None:
-    """SPEC 5.161: a process that hangs is killed."""
-    process = AttributionProcess(settings(trained, tmp_path), patience=0.2)
-    try:
-        stopped = process.pid
-        os.kill(stopped, signal.SIGSTOP)
-        with pytest.raises(AttributionProcessDied):
-            process.attribute(trained.request())
-        assert process.pid != stopped
-    finally:
-        process.close()
-
-
-def test_closing_ends_it_at_once_and_for_good(trained: TrainedModel, tmp_path: Path) -> None:
-    """SPEC 5.161"""
-    process = AttributionProcess(settings(trained, tmp_path))
-    pid = process.pid
-    os.kill(pid, signal.SIGSTOP)
+    first, before = apart.attribute(trained.request()), apart.pid
+    os.kill(before, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as thread:
-        asked = thread.submit(process.attribute, trained.request())
-        process.close()
-        with pytest.raises(AttributionProcessDied):
+        asked = thread.submit(apart.attribute, trained.request())
+        os.kill(before, signal.SIGKILL)
+        with pytest.raises(AttributionProcessDied, match="r-0"):
             asked.result()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert apart.attribute(trained.request()) == first
+    assert apart.pid != before
+
+
+def test_one_that_hangs_is_ended_and_closing_ends_it_for_good(trained: TrainedModel, tmp_path: Path) -> None:
+    """SPEC 5.161: beyond all patience it is killed; a close waits for nothing."""
+    process = AttributionProcess(settings(trained, tmp_path), patience=0.2)
+    hung = process.pid
+    os.kill(hung, signal.SIGSTOP)
+    with pytest.raises(AttributionProcessDied):
+        process.attribute(trained.request())
+    another = process.pid
+    assert another != hung
+    os.kill(another, signal.SIGSTOP)
+    process.close()
+    for pid in (hung, another):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
     with pytest.raises(AttributionProcessDied):
         process.attribute(trained.request())
