@@ -12,6 +12,7 @@ from node.api.limits import InFlight
 from node.api.parameters import Limits
 from node.api.ports import Answers, Chain, Health, Models, Network, Pipeline
 from node.api.problems import Problem, answer_problems
+from node.api.rechecks import Rechecks, add_rechecks
 from node.metrics import Registry
 
 MAX_HEADER_BYTES = 8190
@@ -42,6 +43,7 @@ class Parts:
     chain: Chain
     network: Network
     metrics: Registry
+    rechecks: Rechecks | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def build_app(parts: Parts, settings: ApiSettings) -> web.Application:
     app[keys.ALLOWED_HOSTS] = frozenset(settings.allowed_hosts) | LOOPBACK_HOSTS
     for module in (inference, receipts, status, chain_proxy):
         app.add_routes(module.routes)
+    if parts.rechecks is not None:
+        add_rechecks(app, parts.rechecks)
     app.on_response_prepare.append(_secured)
     return app
 

@@ -29,3 +29,13 @@ def revoked_rows(result: AttributeResult, manifest: Manifest, is_revoked: IsRevo
     return frozenset(
         row for row in canonical if is_revoked(manifest.datanet, from_hex(manifest.rows[row].digest, 32))
     )
+
+
+def revocations_by(chain: Chain) -> Callable[[int, bytes, int], bool]:
+    """Asks the contribution ledger about (Datanet, row digest) as it was at a time (unix seconds)."""
+    ledger = chain.contract("ContributionLedger").functions
+
+    def revoked_by(datanet: int, digest: bytes, time: int) -> bool:
+        return 0 < int(chain.call(ledger.revokedAt(datanet, digest))) <= time
+
+    return revoked_by

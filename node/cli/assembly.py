@@ -18,11 +18,14 @@ from node.api.ledger_source import Counters, LedgerSource
 from node.api.model_source import ModelSource
 from node.api.parameters import Limits
 from node.api.ports import Models, Network
+from node.api.recheck_source import RecheckSource
 from node.api.server import InternalListener, PublicListener, Site
 from node.api.site import WALLET_FUNCTIONS
 from node.api.site_data import SiteData
 from node.api.validity_source import ValidityDesk
 from node.api.worker_source import WorkerBlobs, WorkerRows
+from node.attribution.recomputation import Recomputation
+from node.attribution.revocations import revocations_by
 from node.blobs.encryption_key import load_encryption_key
 from node.blobs.store import BlobStore
 from node.chain.deployment import load_artifact
@@ -134,7 +137,8 @@ def listeners(config: Config, core: Core) -> Sequence[Service]:
     ledger = ledger_of(config, core, answers, models)
     health = HealthSource(core.chain, core.worker, ledger)
     link = ChainLink(config.chain.rpc_url)
-    parts = Parts(core.pipeline, models, answers, health, link, network_of(config, core), core.metrics)
+    network, rechecks = network_of(config, core), rechecks_of(core)
+    parts = Parts(core.pipeline, models, answers, health, link, network, core.metrics, rechecks)
     site = Site(site_data_of(config, core, ledger), DAPP, config.site.name) if config.site.enabled else None
 
     async def refresh_models() -> None:
@@ -185,6 +189,15 @@ def answers_of(config: Config, core: Core) -> AnswerSource:
         core.staking.was_signer,
         core.attributor.waiting,
         config.site.publish_answers,
+    )
+
+
+def rechecks_of(core: Core) -> RecheckSource:
+    """Attributions as others may check them."""
+    revoked_by = revocations_by(core.chain)
+    recomputation = Recomputation(core.dispatcher, core.versions, revoked_by, keccak)
+    return RecheckSource(
+        core.database, core.blobs, core.versions, core.parameters, core.sessions, recomputation
     )
 
 

@@ -26,7 +26,7 @@ def group() -> None:
 @click.pass_obj
 def show(session: Session, request_id: bytes, url: str | None) -> None:
     """The signed receipt of a request."""
-    body = fetch(url or _own_url(session), f"/v1/receipts/0x{request_id.hex()}")
+    body = fetch(url or own_url(session), f"/v1/receipts/0x{request_id.hex()}")
     session.show(body if session.as_json else {**body["receipt"], "settlement": body["settlement"]})
 
 
@@ -40,7 +40,7 @@ def verify(session: Session, request_id: bytes, url: str | None) -> None:
     from node.cli.access import open_chain
     from node.cli.receipt_checks import check_receipt
 
-    base = url or _own_url(session)
+    base = url or own_url(session)
     receipt = fetch(base, f"/v1/receipts/0x{request_id.hex()}")
     attribution = fetch(base, f"/v1/attribution/0x{request_id.hex()}")
     checks = check_receipt(request_id, receipt, attribution, open_chain(session.config))
@@ -69,6 +69,7 @@ def fetch(base: str, path: str) -> Any:
         raise Unavailable(f"the node does not answer: {error}", url=base) from error
 
 
-def _own_url(session: Session) -> str:
+def own_url(session: Session) -> str:
+    """The configured listener."""
     api = session.config.api
     return f"http://{api.host}:{api.port}"

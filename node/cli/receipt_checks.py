@@ -24,7 +24,7 @@ def check_receipt(request_id: bytes, body: Any, attribution: Any, chain: Chain) 
     try:
         receipt = receipt_from_json(body["receipt"])
         signature = from_hex(body["signature"], 65)
-        report = _report(attribution)
+        report = report_of(attribution)
         parts = tuple((str(part["name"]), int(part["amount"])) for part in body["parts"])
         earners = [int(part["amount"]) for part in body["earners"]]
     except (KeyError, TypeError, ValueError) as error:
@@ -69,7 +69,8 @@ def _split(receipt: Receipt, parts: tuple[tuple[str, int], ...], chain: Chain) -
     return "split", holds, f"by the rules of version {version}" + (f"; differs: {wrong}" if wrong else "")
 
 
-def _report(attribution: Any) -> AttributionReport:
+def report_of(attribution: Any) -> AttributionReport:
+    """The report in a body of /v1/attribution. Raises KeyError, TypeError or ValueError where it is none."""
     entries = tuple(
         Entry(Lane[one["lane"].upper()], int(one["row"]), parse_address(one["owner"]), int(one["ppm"]))
         for one in attribution["entries"]

@@ -8,6 +8,7 @@ import click
 
 from node.cli import (
     apikey,
+    attribution,
     chain,
     channel,
     completion,
@@ -74,6 +75,7 @@ def cli(context: click.Context, config_path: Path | None) -> None:
 
 for group in (
     apikey.group,
+    attribution.group,
     chain.group,
     channel.group,
     completion.command,

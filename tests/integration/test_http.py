@@ -23,7 +23,7 @@ from node.api.health_source import HealthSource
 from node.api.ports import ModelCard
 from node.api.server import PublicListener, Site
 from node.chain.signer import signer_of
-from node.cli.assembly import DAPP, answers_of, api_settings, ledger_of, network_of, site_data_of
+from node.cli.assembly import DAPP, answers_of, api_settings, ledger_of, network_of, rechecks_of, site_data_of
 from node.cli.root import cli
 from node.cli.session import open_amount
 from node.config import Config, load_config
@@ -104,7 +104,8 @@ async def front(node: Node) -> AsyncIterator[Front]:
     ledger = await asyncio.to_thread(ledger_of, config, core, answers, models)
     health = HealthSource(core.chain, core.worker, ledger)
     await health.probe()
-    parts = Parts(core.pipeline, models, answers, health, link, network_of(config, core), core.metrics)
+    network, rechecks = network_of(config, core), rechecks_of(core)
+    parts = Parts(core.pipeline, models, answers, health, link, network, core.metrics, rechecks)
     data = await asyncio.to_thread(site_data_of, config, core, ledger)
     listener = PublicListener(
         parts, api_settings(config), link, Site(data, DAPP, "OpenLedger"), "127.0.0.1", 0
