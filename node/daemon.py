@@ -102,6 +102,11 @@ class DaemonSettings:
     attribution_promised: float = Bounds.promised
     attribution_last: float = Bounds.last
 
+    @property
+    def bounds(self) -> Bounds:
+        """Of waiting for an attribution."""
+        return Bounds(self.attribution_promised, self.attribution_last)
+
 
 @dataclass
 class Core:
@@ -154,8 +159,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     domain = receipts_domain(chain.chain_id, chain.deployment.address("EpochSettlement"))
     issuer = Issuer(database, domain, signer_of(settings.receipt_key), node, keccak, ground.clock)
     admissions = Admissions(database, channels, sessions, vouchers, settings.willing_to_lose)
-    bounds = Bounds(settings.attribution_promised, settings.attribution_last)
-    attributor = Attributor(dispatcher, versions, revocations(chain), bounds)
+    attributor = Attributor(dispatcher, versions, revocations(chain), settings.bounds)
     claims = Claims(chain, ground.transactor, EpochStore(database), ground.records, keccak, follow)
     return Core(
         settings=settings,

@@ -27,16 +27,19 @@ from node.api.chain_link import ChainLink
 from node.api.governance_source import GovernanceSource
 from node.api.ports import Network
 from node.api.site import WALLET_FUNCTIONS, add_site
+from node.attribution.findings import Finding
 from node.chain.deployment import Deployment, load_artifact
 from node.chain.embedded.devnet import devnet_accounts
 from node.chain.rpc import Chain
 from node.chain.transactor import Transactor
+from node.errors import NotFound, OpenLedgerError
 from node.governance.parameters import ParameterMirror
 from node.governance.proposals import Proposals
 from node.metrics import Registry
 from node.store.database import open_database
 from node.store.receipts import ReceiptStore
 from node.store.transactions import TransactionStore
+from protocol.opening import Opening
 from scripts.deployment_plan import DEVNET, deploy_with_web3
 from tests.node.api import samples
 from tests.node.api.conftest import SETTINGS, ScriptedPipeline, Shelf, Surroundings
@@ -165,6 +168,7 @@ class World:
     user: LocalAccount
     operator: LocalAccount
     process: ChainProcess
+    rechecks: "ScriptedRechecks"
 
     def contract(self, name: str) -> Contract:
         return self.chain.contract(name)
@@ -180,12 +184,33 @@ class World:
         assert self.web3.eth.wait_for_transaction_receipt(digest)["status"] == 1
 
 
+class ScriptedRechecks:
+    """Says of every answer what the test has written here last."""
+
+    found: tuple[Finding, ...] | OpenLedgerError = ()
+
+    def model_json(self, request_id: bytes) -> str:
+        raise NotFound("no such answer")
+
+    def opening(self, request_id: bytes, api_key: str | None) -> Opening:
+        raise NotFound("no such answer")
+
+    def data(self, request_id: bytes, cid: str) -> bytes:
+        raise NotFound("no such answer")
+
+    async def findings(self, request_id: bytes) -> tuple[Finding, ...]:
+        if isinstance(self.found, OpenLedgerError):
+            raise self.found
+        return self.found
+
+
 class SiteThread:
     """The site on its own event loop, since the browser's driver blocks the test's thread."""
 
     def __init__(self, chain: Chain, rpc_url: str) -> None:
         self._chain = chain
         self._rpc_url = rpc_url
+        self.rechecks = ScriptedRechecks()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -198,7 +223,8 @@ class SiteThread:
             {name: load_artifact(name).abi for name in WALLET_FUNCTIONS},
         )  # fmt: skip
         shelf = Shelf({samples.REQUEST_ID: samples.RECORD}, True)
-        app = build_app(Parts(ScriptedPipeline(), around, shelf, around, link, network, Registry()), SETTINGS)
+        parts = Parts(ScriptedPipeline(), around, shelf, around, link, network, Registry(), self.rechecks)
+        app = build_app(parts, SETTINGS)
         add_site(app, replace(samples.site_data(), **self._live()), DAPP, "OpenLedger")
         runner, port = await listen(app, "127.0.0.1", 0)
 
@@ -241,7 +267,8 @@ def world() -> Iterator[World]:
         chain = Chain(web3, record["chainId"], deployment)
         token, staking = chain.contract("OpenToken"), chain.contract("NodeStaking")
         site = SiteThread(chain, process.url)
-        found = World(web3, chain, f"http://127.0.0.1:{site.port}", user, operator, process)
+        url = f"http://127.0.0.1:{site.port}"
+        found = World(web3, chain, url, user, operator, process, site.rechecks)
         found.send(operator, token.functions.approve(staking.address, 1_000 * OPEN))
         found.send(operator, staking.functions.stake(operator.address, 1_000 * OPEN))
         found.send(operator, token.functions.delegate(operator.address))

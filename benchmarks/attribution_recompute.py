@@ -1,0 +1,286 @@
+"""Do recomputed receipts have the same shares? `python -m benchmarks.attribution_recompute --receipts 1000`.
+
+A specialist for ICD-10-CM codes is trained, and its answers to many questions are attributed as the worker
+does it: alone, on one thread. Each is computed anew in batches of eight and of three answers of different
+lengths, in other orders, on one thread and on two, and, for a few, with the base in bf16. Printed is how many
+have the very same shares, and how far their query codes lie apart. State is kept after each batch: the
+command goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import record
+from benchmarks.attribution_owner import Row, real_rows, train_and_index
+from inference_worker.attribution.build import sketch_at
+from inference_worker.attribution.codes import Floats, QueryCode, encode_query
+from inference_worker.attribution.gradients import LoraProbe, LoraWeights, lora_weights
+from inference_worker.attribution.index import AttributionIndex
+from inference_worker.attribution.influence import InfluenceQuery, Ledger, gradient_units, unflatten
+from inference_worker.base.chat import render_answer, render_question
+from inference_worker.base.exchange import Exchange
+from inference_worker.base.load import Base, load_base
+from inference_worker.training.recipe import parse_recipe
+from protocol.shares import scores_to_shares
+from protocol.tolerance import CodeDistance, code_distance
+from protocol.types import TOTAL_PPM
+
+BASE = Path(".cache/base/smollm2-135m-instruct-fp32")
+RECIPE = {
+    "rank": 2, "alpha": 4, "passes": 3, "batch": 8, "learning_rate": "0.003", "checkpoints": 1,
+    "target_modules": ["q_proj", "v_proj"],
+}  # fmt: skip
+BLOCK = 24
+IN_16_BITS = 1
+PPM = 1_000_000
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Another way to compute the same: answers in a batch, its order, threads of the processor."""
+
+    name: str
+    batch: int
+    seed: int
+    threads: int
+
+
+VARIATIONS = (
+    Variation("batches of 8, shuffled, 2 threads", 8, 1, 2),
+    Variation("batches of 3, shuffled, 1 thread", 3, 2, 1),
+)
+
+
+class BatchedQuery:
+    """The query codes of many answers at once: one checkpoint after the other, its adapter for all rows.
+
+    `InfluenceQuery` has one answer and all checkpoints in a batch; the numbers must not depend on it.
+    """
+
+    def __init__(self, model: Any, index: AttributionIndex, dtype: torch.dtype = torch.float32) -> None:
+        self._index = index
+        scale = index.facts.alpha / index.facts.rank
+
+        def weights(flat: Any) -> LoraWeights:
+            found = lora_weights(unflatten(flat, index), scale)
+            a = {path: tensor.to(dtype) for path, tensor in found.a.items()}
+            return LoraWeights(a, {path: tensor.to(dtype) for path, tensor in found.b.items()}, scale)
+
+        served = weights(index.served)
+        base = LoraWeights(served.a, {path: torch.zeros_like(b) for path, b in served.b.items()}, scale)
+        self._points = [LoraProbe(model, [weights(point.adapter)]) for point in index.checkpoints]
+        self._ledger = [LoraProbe(model, [base]), LoraProbe(model, [served])]
+        shared = index.facts.shared
+        self._states = [probe.states(shared) for probe in (*self._points, *self._ledger)]
+        length = self._points[0].parameter_count()
+        self._sketches = [sketch_at(index.facts, n, length, "cpu") for n in range(len(index.checkpoints))]
+
+    def codes(self, exchanges: Sequence[Exchange]) -> list[tuple[QueryCode, Ledger]]:
+        """One code and its likelihoods for each answer of the batch."""
+        skip, count = len(self._index.facts.shared), len(self._points)
+        found = []
+        for number, probe in enumerate(self._points):
+            gradients, _ = probe.gradients(exchanges, skip, self._states[number])
+            found.append([self._vector(number, gradient.float()) for gradient in gradients])
+        ledger = zip(self._ledger, self._states[count:], strict=True)
+        losses = [probe.losses(exchanges, skip, states) for probe, states in ledger]
+        units = [point.unit for point in self._index.checkpoints]
+        out = []
+        for place, exchange in enumerate(exchanges):
+            base, served = (-round(float(one[place].float().sum()) * PPM) for one in losses)
+            vectors = [of_point[place] for of_point in found]
+            out.append((encode_query(vectors, units), Ledger(base, served, len(exchange.answer))))
+        return out
+
+    def _vector(self, number: int, gradient: torch.Tensor) -> Floats:
+        point = self._index.checkpoints[number]
+        half_adam = torch.from_numpy(point.precondition.astype(np.float32))
+        folded = self._sketches[number].fold(gradient[None], half_adam)[0].numpy()
+        turned: Floats = point.fisher.astype(np.float64) @ folded
+        return turned
+
+
+def shares_of(index: AttributionIndex, query: QueryCode, ledger: Ledger) -> tuple[int, ...]:
+    """Ppm by row in order, the unattributed part last; each row is its own cluster."""
+    clusters = {int(row): int(row) for row in index.rows}
+    lane = gradient_units(index, query, ledger, clusters)
+    units = dict(lane.units)
+    return tuple(scores_to_shares([*(units.get(row, 0) for row in clusters), lane.unattributed], TOTAL_PPM))
+
+
+def distance(stated: QueryCode, found: QueryCode) -> CodeDistance:
+    """Between two codes of one answer."""
+    apart = code_distance(stated.codes.tobytes(), found.codes.tobytes(), stated.weights, found.weights)
+    assert apart is not None
+    return apart
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one way of computing gave: receipts, how many with the same shares, and how many codes lie in
+    each tier; the farthest code, and the largest difference of a likelihood in micro-nats.
+    """
+
+    receipts: int = 0
+    same_shares: int = 0
+    identical: int = 0
+    other_hardware: int = 0
+    refused: int = 0
+    most_unequal: int = 0
+    largest: int = 0
+    likelihood: int = 0
+
+    def with_one(self, same: bool, apart: CodeDistance, likelihood: int) -> Counted:
+        """One receipt more."""
+        tiers = {name: getattr(self, name) for name in ("identical", "other_hardware", "refused")}
+        tiers[apart.tier.name.lower()] += 1
+        return Counted(
+            receipts=self.receipts + 1,
+            same_shares=self.same_shares + same,
+            most_unequal=max(self.most_unequal, apart.unequal),
+            largest=max(self.largest, apart.largest),
+            likelihood=max(self.likelihood, likelihood),
+            **tiers,
+        )
+
+
+def questions(base: Base, rows: Sequence[Row], count: int, seed: int) -> list[Exchange]:
+    """`count` exchanges: questions with their own answers first, then with those of others."""
+    drawn = random.Random(seed)
+    asked = [(row.prompt, row.code) for row in rows]
+    while len(asked) < count:
+        asked.append((drawn.choice(rows).prompt, drawn.choice(rows).code))
+    return [
+        Exchange(
+            tuple(render_question(base.tokenizer, prompt)), tuple(render_answer(base.tokenizer, f" {code}"))
+        )
+        for prompt, code in asked[:count]
+    ]
+
+
+def varied(
+    query: BatchedQuery, exchanges: Sequence[Exchange], way: Variation
+) -> Iterator[tuple[int, QueryCode, Ledger]]:
+    """Each answer's place, code and likelihoods, computed in another way."""
+    torch.set_num_threads(way.threads)
+    order = random.Random(way.seed).sample(range(len(exchanges)), len(exchanges))
+    for at in range(0, len(order), way.batch):
+        places = order[at : at + way.batch]
+        for place, found in zip(places, query.codes([exchanges[p] for p in places]), strict=True):
+            yield place, *found
+    torch.set_num_threads(1)
+
+
+def recompute(
+    index: AttributionIndex,
+    alone: InfluenceQuery,
+    batched: BatchedQuery,
+    exchanges: Sequence[Exchange],
+    in_16_bits: BatchedQuery | None,
+) -> dict[str, Counted]:
+    """One block of receipts, computed in every way."""
+    torch.set_num_threads(1)
+    stated = [alone.code(exchange) for exchange in exchanges]
+    shares = [shares_of(index, *one) for one in stated]
+    ways = [(way.name, batched, exchanges, way) for way in VARIATIONS]
+    if in_16_bits is not None:
+        few = exchanges[:IN_16_BITS]
+        ways.append(("bf16", in_16_bits, few, Variation("bf16", 1, 0, 1)))
+    counted = {name: Counted() for name, *_ in ways}
+    for name, query, asked, way in ways:
+        for place, code, ledger in varied(query, asked, way):
+            same = shares_of(index, code, ledger) == shares[place]
+            moved = abs(ledger.adapter - stated[place][1].adapter)
+            counted[name] = counted[name].with_one(same, distance(stated[place][0], code), moved)
+    return counted
+
+
+def added(before: Mapping[str, Counted], more: Mapping[str, Counted]) -> dict[str, Counted]:
+    """Two counts as one."""
+    largest = ("most_unequal", "largest", "likelihood")
+    total = dict(before)
+    for name, one in more.items():
+        old, new = asdict(total.get(name, Counted())), asdict(one)
+        total[name] = Counted(
+            **{key: max(old[key], new[key]) if key in largest else old[key] + new[key] for key in new}
+        )
+    return total
+
+
+def text_of(counted: Mapping[str, Counted], receipts: int, seconds: float) -> str:
+    """The table that is printed and kept."""
+    lines = [
+        f"{receipts} receipts, computed alone on one thread and then anew; {seconds:.0f} s",
+        f"{'computed':<36}{'receipts':>9}{'same shares':>12}{'same code':>10}{'within':>8}{'refused':>8}"
+        f"{'most numbers':>13}{'by':>4}{'micro-nats':>11}",
+    ]
+    for name, one in counted.items():
+        lines.append(
+            f"{name:<36}{one.receipts:>9}{one.same_shares:>12}{one.identical:>10}{one.other_hardware:>8}"
+            f"{one.refused:>8}{one.most_unequal:>13}{one.largest:>4}{one.likelihood:>11}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def run(receipts: int, work: Path) -> tuple[dict[str, Counted], float]:
+    """All blocks that are not in `work` yet; returns counts and seconds of all."""
+    base = load_base(BASE)
+    rows, _ = real_rows(per_owner=8, held_out=0, seed=5)
+    index = train_and_index(base, rows, parse_recipe(RECIPE), work)
+    asked = questions(base, rows, receipts, seed=6)
+    kept = work / "counted.json"
+    state = json.loads(kept.read_text()) if kept.is_file() else {"done": 0, "seconds": 0.0, "ways": {}}
+    counted = {name: Counted(**one) for name, one in state["ways"].items()}
+    lower = load_base(BASE, verify=False)
+    lower.model.to(torch.bfloat16)
+    in_16_bits = BatchedQuery(lower.model, index, torch.bfloat16)
+    alone, batched = InfluenceQuery(base.model, index), BatchedQuery(base.model, index)
+    for at in range(state["done"], receipts, BLOCK):
+        began = time.monotonic()
+        counted = added(counted, recompute(index, alone, batched, asked[at : at + BLOCK], in_16_bits))
+        state = {
+            "done": min(at + BLOCK, receipts),
+            "seconds": state["seconds"] + time.monotonic() - began,
+            "ways": {name: asdict(one) for name, one in counted.items()},
+        }
+        kept.write_text(json.dumps(state))
+        print(f"{state['done']} of {receipts} in {state['seconds']:.0f} s", flush=True)
+    return counted, float(state["seconds"])
+
+
+def main() -> int:
+    """Run, print, and keep the result; 1 where shares differ or bf16 is not refused."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--receipts", type=int, default=1000)
+    parser.add_argument("--work", type=Path, default=Path(".cache/attribution-recompute"))
+    given = parser.parse_args()
+    machine, commit = record.machine(), record.commit()
+    counted, seconds = run(given.receipts, given.work)
+    text = text_of(counted, given.receipts, seconds)
+    print(text)
+    document = {
+        "machine": asdict(machine),
+        "commit": commit,
+        "receipts": given.receipts,
+        "seconds": round(seconds),
+        "recipe": RECIPE,
+        "ways": {name: asdict(one) for name, one in counted.items()},
+    }
+    record.write("attribution_recompute", document, text)
+    exact = all(one.same_shares == one.receipts for name, one in counted.items() if name != "bf16")
+    return 0 if exact and counted["bf16"].refused == counted["bf16"].receipts else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
