@@ -77,7 +77,7 @@ class BatchedQuery:
             a = {path: tensor.to(dtype) for path, tensor in found.a.items()}
             return LoraWeights(a, {path: tensor.to(dtype) for path, tensor in found.b.items()}, scale)
 
-        served = weights(index.served)
+        served = weights(index.head.served)
         base = LoraWeights(served.a, {path: torch.zeros_like(b) for path, b in served.b.items()}, scale)
         self._points = [LoraProbe(model, [weights(point.adapter)]) for point in index.checkpoints]
         self._ledger = [LoraProbe(model, [base]), LoraProbe(model, [served])]
@@ -113,10 +113,10 @@ class BatchedQuery:
 
 def shares_of(index: AttributionIndex, query: QueryCode, ledger: Ledger) -> tuple[int, ...]:
     """Ppm by row in order, the unattributed part last; each row is its own cluster."""
-    clusters = {int(row): int(row) for row in index.rows}
-    lane = gradient_units(index, query, ledger, clusters)
+    rows = range(int(index.rows[-1]) + 1)
+    lane = gradient_units(index, query, ledger, np.arange(len(rows), dtype=np.uint32))
     units = dict(lane.units)
-    return tuple(scores_to_shares([*(units.get(row, 0) for row in clusters), lane.unattributed], TOTAL_PPM))
+    return tuple(scores_to_shares([*(units.get(row, 0) for row in rows), lane.unattributed], TOTAL_PPM))
 
 
 def distance(stated: QueryCode, found: QueryCode) -> CodeDistance:

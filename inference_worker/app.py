@@ -205,7 +205,7 @@ def torch_engine(
 def attribution_settings(config: WorkerConfig) -> AttributionSettings:
     """What the process that attributes is told; it has the base as an ordinary module, for gradients."""
     return AttributionSettings(
-        config.base, config.node_socket, config.token_file, config.data / "spans", config.threads
+        config.base, config.node_socket, config.token_file, config.data, config.threads
     )
 
 

@@ -24,9 +24,7 @@ def sample_size(count: int, ppm: int, least: int) -> int:
     return min(count, max(least, -(-count * ppm // TOTAL_PPM)))
 
 
-def sampled_receipts(
-    receipts: Iterable[bytes], seed: bytes, size: int, keccak: Keccak
-) -> tuple[bytes, ...]:
+def sampled_receipts(receipts: Iterable[bytes], seed: bytes, size: int, keccak: Keccak) -> tuple[bytes, ...]:
     """Of receipts by struct hash, the `size` with the lowest tickets, in the order of these."""
     tickets = {keccak(words(tag("audit.receipt", keccak), seed, receipt)): receipt for receipt in receipts}
     return tuple(tickets[ticket] for ticket in sorted(tickets)[:size])

@@ -47,12 +47,12 @@ class PublicDataUnreadable(WorkerError):
 
 @dataclass(frozen=True)
 class AttributionSettings:
-    """Where the process finds the base, the node and its token, and keeps span indexes; its threads."""
+    """Where the process finds the base, the node and its token; below `data` it keeps indexes."""
 
     base: Path
     node_socket: Path
     token_file: Path
-    spans: Path
+    data: Path
     threads: int
 
 
@@ -92,7 +92,8 @@ def _service(settings: AttributionSettings) -> AttributionService:
     token = settings.token_file.read_text(encoding="utf-8").strip()
     base = load_base(settings.base)
     log.info("attribution_ready", base=base.name, threads=torch.get_num_threads())
-    return AttributionService(base, NodeBlobs(str(settings.node_socket), token), settings.spans)
+    blobs = NodeBlobs(str(settings.node_socket), token)
+    return AttributionService(base, blobs, settings.data / "indexes", settings.data / "spans")
 
 
 def _attribute(settings: AttributionSettings, request: AttributeRequest) -> AttributeResult:

@@ -16,6 +16,7 @@ from node.serving.order import Order
 from node.store.database import Database
 from node.store.jobs import JobStore, StoredJob
 from node.store.receipts import ReceiptStore
+from node.training.index_tree import BadIndex, read_listing
 from protocol.cid import parse_cid
 from protocol.opening import Opening
 from protocol.sampling import sampling_digest
@@ -75,9 +76,16 @@ class RecheckSource:
         if model.manifest_cid is None:
             return set()
         rows = {row.cid for row in self._versions.manifest(model.manifest_cid).rows if not row.gated}
-        indexes = {source.index_cid for source in model.sources}
+        indexes = {cid for source in model.sources for cid in self._index_files(source.index_cid)}
         tokens = set() if model.tokens_cid is None else {model.tokens_cid}
         return {model.manifest_cid} | indexes | rows | tokens
+
+    def _index_files(self, cid: str) -> tuple[str, ...]:
+        """An index's listing and what it names; nothing where it is not here."""
+        try:
+            return (cid, *read_listing(self._blobs, parse_cid(cid)).files())
+        except (NotFound, BadIndex):
+            return ()
 
 
 def _opening_of(job: StoredJob) -> Opening:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker.attribution.index import decode_index, encode_index
+from inference_worker.attribution.index import decode_head, encode_head
 from inference_worker.attribution.process import (
     AttributionProcess,
     AttributionProcessDied,
@@ -19,13 +19,12 @@ from inference_worker.attribution.process import (
 from inference_worker.attribution.service import AttributionService
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.errors import BlobMissing
+from protocol.index_listing import decode_listing, encode_listing
 from tests.inference_worker.attribution.trained_model import TrainedModel
 
 
 def settings(trained: TrainedModel, folder: Path) -> AttributionSettings:
-    return AttributionSettings(
-        trained.base_dir, Path(trained.node_socket), trained.token_file, folder / "spans", 1
-    )
+    return AttributionSettings(trained.base_dir, Path(trained.node_socket), trained.token_file, folder, 1)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +35,10 @@ def apart(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def test_an_answer_attributed_apart_has_the_same_sources(
-    trained: TrainedModel, apart: AttributionProcess
+    trained: TrainedModel, apart: AttributionProcess, tmp_path: Path
 ) -> None:
     """SPEC 5.160: also when several threads ask at once."""
-    here = AttributionService(trained.base, trained.blobs)
+    here = AttributionService(trained.base, trained.blobs, tmp_path)
     asked = [trained.request(place) for place in range(4)]
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(apart.attribute, asked))
@@ -53,11 +52,17 @@ def test_a_refusal_crosses_with_its_values(trained: TrainedModel, apart: Attribu
     with pytest.raises(BlobMissing) as refused:
         apart.attribute(trained.request(index_cid=absent))
     assert refused.value.cid == absent
-    listing = str(trained.result["bundle_cid"])
-    index = decode_index(trained.blobs.get(str(trained.result["index_cid"])))
-    lying = encode_index(replace(index, facts=replace(index.facts, manifest_cid=listing)))
+    garbage = str(trained.result["bundle_cid"])
     with pytest.raises(PublicDataUnreadable, match="manifest"):
-        apart.attribute(trained.request(index_cid=trained.blobs.put(lying), manifest_cid=listing))
+        apart.attribute(trained.request(index_cid=index_of(trained, garbage), manifest_cid=garbage))
+
+
+def index_of(trained: TrainedModel, manifest_cid: str) -> str:
+    """The trained index, but for the manifest that it says it is of."""
+    listing = decode_listing(trained.blobs.get(str(trained.result["index_cid"])))
+    head = decode_head(trained.blobs.get(listing.head))
+    changed = encode_head(replace(head, facts=replace(head.facts, manifest_cid=manifest_cid)))
+    return trained.blobs.put(encode_listing(replace(listing, head=trained.blobs.put(changed))))
 
 
 def test_a_process_that_dies_costs_its_request_alone(

@@ -16,21 +16,23 @@ from benchmarks.attribution_recompute import (
     shares_of,
     varied,
 )
-from inference_worker.attribution.build import LoraProbe
-from inference_worker.attribution.gradients import lora_weights
-from inference_worker.attribution.index import AttributionIndex, decode_index
-from inference_worker.attribution.influence import InfluenceQuery, unflatten
+from inference_worker.attribution.index import AttributionIndex
+from inference_worker.attribution.index_files import IndexFiles
+from inference_worker.attribution.index_store import fetch_index, open_index
+from inference_worker.attribution.influence import InfluenceQuery
 from inference_worker.base.exchange import Exchange
 from inference_worker.base.load import load_base
-from protocol.tolerance import Tier, likelihood_tier, signs_tier
+from protocol.tolerance import Tier, likelihood_tier
 from tests.inference_worker.attribution.trained_model import TrainedModel
 from tests.inference_worker.tiny_base import real_base_folder
 from tests.inference_worker.training.test_jobs import CODES
 
 
 @pytest.fixture(scope="module")
-def index(trained: TrainedModel) -> AttributionIndex:
-    return decode_index(trained.blobs.get(str(trained.result["index_cid"])))
+def index(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> AttributionIndex:
+    files = IndexFiles(tmp_path_factory.mktemp("indexes"))
+    fetch_index(files, str(trained.result["index_cid"]), trained.blobs)
+    return open_index(files, str(trained.result["index_cid"]))
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +82,6 @@ def test_another_answers_code_is_refused(
     (first, ledger), (second, _) = (alone.code(exchange) for exchange in exchanges[:2])
     assert distance(first, second).tier is Tier.REFUSED
     assert likelihood_tier(ledger.adapter, ledger.adapter + 10**6, ledger.tokens) is Tier.REFUSED
-
-
-def test_an_index_rows_signs_come_out_again_and_are_no_other_rows(
-    trained: TrainedModel, index: AttributionIndex
-) -> None:
-    """SPEC 5.170"""
-    signs = [row.tobytes() for row in index.checkpoints[0].rows.bits]
-    for number, one in enumerate(signs):
-        tiers = [signs_tier(one, other) for other in signs]
-        assert [place for place, tier in enumerate(tiers) if tier is not Tier.REFUSED] == [number]
-    probe = LoraProbe(trained.base.model, [lora_weights(unflatten(index.served, index), 1.0)])
-    assert probe.parameter_count() == len(index.served)
 
 
 def test_counts_of_blocks_add_up() -> None:
