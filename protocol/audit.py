@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from protocol.errors import EncodingError
 from protocol.hashing import Keccak, tag, words
+from protocol.index_pages import CodeShape
 from protocol.types import TOTAL_PPM
 
 
@@ -43,3 +44,12 @@ def sampled_rows(index: bytes, count: int, seed: bytes, size: int, keccak: Kecca
         drawn.setdefault(int.from_bytes(ticket, "big") % count)
         number += 1
     return tuple(drawn)
+
+
+def record_signs(shape: CodeShape, record: bytes) -> tuple[bytes, ...]:
+    """The packed signs at each checkpoint of a row's record; EncodingError for one of another shape."""
+    if len(record) != shape.record_bytes():
+        raise EncodingError(f"a record of {len(record)} bytes, {shape.record_bytes()} expected")
+    size = shape.width // 8
+    begins = [5 + number * (2 + size) + 2 for number in range(shape.checkpoints)]
+    return tuple(record[at : at + size] for at in begins)

@@ -18,6 +18,7 @@ from protocol.wire_generate import (
 )
 from protocol.wire_health import AdapterInfo, BaseInfo, WorkerHealth
 from protocol.wire_jobs import JobSpec, JobState, JobStatus
+from protocol.wire_rows import RowsRequest, RowsResult
 
 __all__ = [
     "VERSION",
@@ -31,6 +32,8 @@ __all__ = [
     "JobSpec",
     "JobState",
     "JobStatus",
+    "RowsRequest",
+    "RowsResult",
     "Sampling",
     "ScoredToken",
     "TokenEvent",

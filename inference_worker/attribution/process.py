@@ -7,9 +7,12 @@ to ask again, and the next finds another process.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 import torch
@@ -21,9 +24,12 @@ from inference_worker.errors import WorkerError
 from inference_worker.log import log_to_stderr
 from inference_worker.lone_process import LoneProcess, ProcessDied
 from protocol.errors import ProtocolError
-from protocol.wire import AttributeRequest, AttributeResult
+from protocol.wire import AttributeRequest, AttributeResult, RowsRequest, RowsResult
 
 log = structlog.get_logger()
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 # A first answer may wait for a version's span index; beyond this it hangs, and is ended.
 PATIENCE_SECONDS = 1800.0
@@ -66,11 +72,18 @@ class AttributionProcess:
 
     def attribute(self, request: AttributeRequest) -> AttributeResult:
         """The lanes asked for. Raises as `AttributionService.attribute`, and AttributionProcessDied."""
+        return self._ask(request.request_id, _attribute, request)
+
+    def recheck(self, request: RowsRequest) -> RowsResult:
+        """Rows' signs computed anew. Raises as `attribute`."""
+        return self._ask(f"rows of {request.index_cid}", _recheck, request)
+
+    def _ask(self, name: str, call: Callable[[AttributionSettings, R], T], request: R) -> T:
         try:
-            return self._apart.run(_attribute, self._settings, request, seconds=self._patience)
+            return self._apart.run(call, self._settings, request, seconds=self._patience)
         except ProcessDied as error:
-            log.error("attribution_process_died", request_id=request.request_id, reason=str(error))
-            raise AttributionProcessDied(request.request_id, str(error)) from error
+            log.error("attribution_process_died", request_id=name, reason=str(error))
+            raise AttributionProcessDied(name, str(error)) from error
 
     @property
     def pid(self) -> int:
@@ -97,8 +110,19 @@ def _service(settings: AttributionSettings) -> AttributionService:
 
 
 def _attribute(settings: AttributionSettings, request: AttributeRequest) -> AttributeResult:
-    try:
+    with _readable():
         return _service(settings).attribute(request)
+
+
+def _recheck(settings: AttributionSettings, request: RowsRequest) -> RowsResult:
+    with _readable():
+        return _service(settings).recheck(request)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except ProtocolError as error:
         # Its values do not cross between processes.
         raise PublicDataUnreadable(f"{type(error).__name__}: {error}") from error

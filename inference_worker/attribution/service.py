@@ -21,9 +21,11 @@ from inference_worker.attribution.index_files import IndexFiles
 from inference_worker.attribution.index_store import fetch_index, open_index
 from inference_worker.attribution.influence import Clusters, InfluenceQuery, gradient_units
 from inference_worker.attribution.report import did_not_run, make_report, token_texts
+from inference_worker.attribution.row_recheck import row_signs
 from inference_worker.attribution.shard_folder import Built, ShardFolder, SpanRow
 from inference_worker.attribution.spans import credited_matches
 from inference_worker.attribution.version_spans import version_spans
+from inference_worker.base.chat import exchange_of
 from inference_worker.base.exchange import Exchange
 from inference_worker.base.load import Base
 from inference_worker.base.text_tokens import encode_text
@@ -31,7 +33,7 @@ from inference_worker.blobs.node_blobs import Blobs, SourceRow
 from inference_worker.errors import BaseMismatch, IndexCorrupt
 from protocol.attribution import Lane, LaneUnits
 from protocol.spans import Match, span_units
-from protocol.wire import AttributeRequest, AttributeResult
+from protocol.wire import AttributeRequest, AttributeResult, RowsRequest, RowsResult
 
 KEPT_INDEXES = 4
 
@@ -74,6 +76,22 @@ class AttributionService:
                 raise IndexCorrupt("rows of the manifest", len(version.clusters), int(index.rows[-1]) + 1)
             lanes, matches = self._run(request, index, influence, version)
         return make_report(lanes, matches, token_texts(self._base.tokenizer, request.output_ids))
+
+    def recheck(self, request: RowsRequest) -> RowsResult:
+        """The signs of rows computed anew; rows that the node does not hand out are left out. Raises as
+        `attribute`.
+        """
+        wanted = set(request.rows)
+        with self._lock:
+            index, _ = _kept(self._indexes, request.index_cid, self._load_index)
+            exchanges = {
+                source.place.index: exchange_of(
+                    self._base.tokenizer, source.row.prompt, source.row.completion, request.max_length
+                )
+                for source in self._blobs.rows(request.manifest_cid)
+                if source.place.index in wanted
+            }
+            return RowsResult(row_signs(self._base.model, index, exchanges))
 
     def warm(self, index_cid: str, manifest_cid: str) -> None:
         """Load what the first answer of a model would otherwise wait for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inference_worker.base.exchange import Exchange
 from inference_worker.base.text_tokens import encode_rendered, encode_text
 
 
@@ -27,3 +28,12 @@ def render_question(tokenizer: Any, prompt: str) -> list[int]:
 def render_answer(tokenizer: Any, completion: str) -> list[int]:
     """Token ids of an assistant answer with the end-of-turn token that stops generation."""
     return [*encode_text(tokenizer, completion), int(tokenizer.eos_token_id)]
+
+
+def exchange_of(tokenizer: Any, prompt: str, completion: str, max_length: int) -> Exchange:
+    """A row as it is trained on: too long, it is cut at the front of the question, so that the answer and the
+    end of the question stay.
+    """
+    question, answer = render_question(tokenizer, prompt), render_answer(tokenizer, completion)
+    answer = answer[: max_length - 1]
+    return Exchange(tuple(question[-(max_length - len(answer)) :]), tuple(answer))

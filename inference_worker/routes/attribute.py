@@ -6,7 +6,7 @@ from aiohttp import web
 
 from inference_worker.routes.replies import read_json
 from inference_worker.routes.services import SERVICES
-from protocol.wire import AttributeRequest
+from protocol.wire import AttributeRequest, RowsRequest
 
 routes = web.RouteTableDef()
 
@@ -18,4 +18,13 @@ async def attribute(request: web.Request) -> web.Response:
     asked = AttributeRequest.from_json(await read_json(request))
     services.fences.check("attribute", asked.request_id, asked.fence)
     result = await services.attributing.take(services.attributor.attribute, asked)
+    return web.json_response(result.to_json())
+
+
+@routes.post("/recheck")
+async def recheck(request: web.Request) -> web.Response:
+    """The signs of an index's rows, computed anew; in line with attributions."""
+    services = request.app[SERVICES]
+    asked = RowsRequest.from_json(await read_json(request))
+    result = await services.attributing.take(services.attributor.recheck, asked)
     return web.json_response(result.to_json())

@@ -17,13 +17,22 @@ from inference_worker.metrics import Metrics
 from inference_worker.routes.fences import Fences
 from inference_worker.routes.turns import Turns
 from inference_worker.routes.turns import in_thread as in_thread
-from protocol.wire import AttributeRequest, AttributeResult, BaseInfo, JobSpec, JobStatus
+from protocol.wire import (
+    AttributeRequest,
+    AttributeResult,
+    BaseInfo,
+    JobSpec,
+    JobStatus,
+    RowsRequest,
+    RowsResult,
+)
 
 
 class Attributor(Protocol):
     """Finds the sources of an answer; may block for seconds."""
 
     def attribute(self, request: AttributeRequest) -> AttributeResult: ...
+    def recheck(self, request: RowsRequest) -> RowsResult: ...
 
 
 class Jobs(Protocol):

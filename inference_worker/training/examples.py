@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from inference_worker.base.chat import render_answer, render_question
+from inference_worker.base.chat import exchange_of
 from inference_worker.base.exchange import Exchange
 
 WINDOW_BATCHES = 8
@@ -28,9 +28,7 @@ class Example:
 
 def make_example(tokenizer: Any, row: int, prompt: str, completion: str, max_length: int) -> Example:
     """Token ids of one row."""
-    question, answer = render_question(tokenizer, prompt), render_answer(tokenizer, completion)
-    answer = answer[: max_length - 1]
-    return Example(row, Exchange(tuple(question[-(max_length - len(answer)) :]), tuple(answer)))
+    return Example(row, exchange_of(tokenizer, prompt, completion, max_length))
 
 
 def order_of_pass(lengths: Sequence[int], batch: int, seed: int, number: int) -> list[list[int]]:

@@ -1,5 +1,7 @@
 """What this node lets others check of its attributions, from its database and blobs; it changes nothing."""
 
+from collections.abc import Mapping
+
 from node.attribution.attributor import Versions
 from node.attribution.findings import Finding
 from node.attribution.recomputation import Case, Recomputation
@@ -15,8 +17,9 @@ from node.serving.model import ServedModel
 from node.serving.order import Order
 from node.store.database import Database
 from node.store.jobs import JobStore, StoredJob
-from node.store.receipts import ReceiptStore
+from node.store.receipts import ReceiptStore, StoredReceipt
 from node.training.index_tree import BadIndex, read_listing
+from protocol.attribution import Lane
 from protocol.cid import parse_cid
 from protocol.opening import Opening
 from protocol.sampling import sampling_digest
@@ -62,15 +65,8 @@ class RecheckSource:
     async def findings(self, request_id: bytes) -> tuple[Finding, ...]:
         """Recomputed through this node's own worker. Raises NotFound where there is no receipt yet."""
         job, stored = self._jobs.get(request_id), self._receipts.get(request_id)
-        receipt = stored_receipt(stored)
-        case = Case(
-            receipt,
-            stored_report(stored),
-            _opening_of(job),
-            ServedModel.from_json(job.model_json),
-            self._parameters.at(receipt.parameters_version).lane_weights,
-        )
-        return await self._recomputation.findings(case)
+        parameters = self._parameters.at(stored_receipt(stored).parameters_version)
+        return await self._recomputation.findings(stored_case(job, stored, parameters.lane_weights))
 
     def _public(self, model: ServedModel) -> set[str]:
         if model.manifest_cid is None:
@@ -86,6 +82,12 @@ class RecheckSource:
             return (cid, *read_listing(self._blobs, parse_cid(cid)).files())
         except (NotFound, BadIndex):
             return ()
+
+
+def stored_case(job: StoredJob, stored: StoredReceipt, weights: Mapping[Lane, int]) -> Case:
+    """An answer of this node as it would be recomputed. Raises NotFound where the answer is gone."""
+    model = ServedModel.from_json(job.model_json)
+    return Case(stored_receipt(stored), stored_report(stored), _opening_of(job), model, weights)
 
 
 def _opening_of(job: StoredJob) -> Opening:

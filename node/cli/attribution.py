@@ -106,6 +106,47 @@ def verify(
     context.exit(exit_code_of(findings))
 
 
+@group.command("audit")
+@click.argument("epoch", type=click.IntRange(0))
+@click.option("--ppm", type=click.IntRange(0, 1_000_000), default=10_000, show_default=True,
+              help="How many of the epoch's receipts, in millionths.")  # fmt: skip
+@click.option("--least", type=click.IntRange(0), default=5, show_default=True, help="But so many at least.")
+@click.option("--rows", type=click.IntRange(0), default=16, show_default=True, help="Rows of each index.")
+@click.option("--out", type=FILE, help="The report; an interrupted audit goes on from it.")
+@click.option("--worker", type=FILE, help="Socket of a worker; by default the node's own.")
+@click.option("--token-file", type=FILE, help="The worker's token file; by default the configured one.")
+@json_option
+@click.pass_context
+def audit(
+    context: click.Context,
+    epoch: int,
+    ppm: int,
+    least: int,
+    rows: int,
+    out: Path | None,
+    worker: Path | None,
+    token_file: Path | None,
+) -> None:
+    """Recompute receipts of EPOCH and rows of their indexes, drawn by a block hash that nobody knew before.
+
+    Exit codes as of `verify`.
+    """
+    from node.cli.attribution_audit import Scope, run_audit
+
+    session: Session = context.obj
+    config = session.config
+    path = out or config.path(config.node.data_dir / f"audit-{epoch}.json")
+    socket = worker or config.path(config.worker.socket)
+    token = token_file or config.path(config.worker.token_file)
+
+    def say(done: int, every: int, item: str) -> None:
+        click.echo(f"{done} of {every}: {item}", err=True)
+
+    findings = run_audit(config, Scope(epoch, ppm, least, rows), path, socket, token, say)
+    _show(session, findings)
+    context.exit(exit_code_of(findings))
+
+
 def exit_code_of(findings: "tuple[Finding, ...]") -> int:
     """0, 1 or 2, as `verify` says."""
     verdicts = {one.agrees for one in findings}

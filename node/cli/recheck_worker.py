@@ -14,7 +14,7 @@ from node.errors import NotFound, Unavailable
 from node.serving.model import ServedModel
 from node.serving.worker_client import WorkerClient
 from node.serving.worker_process import WorkerPaths, WorkerProcess, worker_command
-from protocol.wire import AttributeRequest, AttributeResult
+from protocol.wire import AttributeRequest, AttributeResult, RowsRequest, RowsResult
 
 START_SECONDS = 180.0
 POLL_SECONDS = 0.2
@@ -29,6 +29,10 @@ class OneWorker:
     async def attribute(self, model: ServedModel, request: AttributeRequest) -> AttributeResult:
         """Asks once."""
         return await self._client.attribute(request)
+
+    async def recheck(self, request: RowsRequest) -> RowsResult:
+        """Rows' signs computed anew."""
+        return await self._client.recheck(request)
 
 
 @asynccontextmanager

@@ -39,6 +39,8 @@ from protocol.wire import (
     GenerateResult,
     JobSpec,
     JobStatus,
+    RowsRequest,
+    RowsResult,
     TokenEvent,
     TokenizeRequest,
     TokenizeResult,
@@ -127,6 +129,10 @@ class WorkerClient:
 
     async def attribute(self, request: AttributeRequest) -> AttributeResult:
         return await self.ask(AttributeResult.from_json, "POST", "/attribute", request.to_json())
+
+    async def recheck(self, request: RowsRequest) -> RowsResult:
+        """The signs of an index's rows, computed anew."""
+        return await self.ask(RowsResult.from_json, "POST", "/recheck", request.to_json())
 
     async def submit_job(self, spec: JobSpec) -> str:
         """Start a training or evaluation; return its id. The same spec again starts nothing new."""

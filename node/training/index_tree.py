@@ -51,6 +51,17 @@ def read_listing(blobs: BlobStore, cid: Cid) -> IndexListing:
         raise BadIndex("not an attribution index", cid=cid.text, reason=str(error)) from error
 
 
+def row_numbers(blobs: BlobStore, listing: IndexListing) -> array[int]:
+    """The manifest's number of each row of an index, in the order of its leaves."""
+    numbers: array[int] = array("I")
+    for segment in listing.segments:
+        part = array("I", b"".join(_pieces(blobs, segment, "rows")))
+        if byteorder == "big":
+            part.byteswap()
+        numbers.extend(part)
+    return numbers
+
+
 def index_tree(blobs: BlobStore, cid: Cid, wanted: Collection[int] = ()) -> IndexTree:
     """The index under `cid`, with proofs of the `wanted` rows of the manifest that it has.
 
@@ -73,13 +84,10 @@ def _places(blobs: BlobStore, listing: IndexListing, wanted: Collection[int]) ->
     """Where the wanted rows stand among decoys and rows."""
     found: dict[int, int] = {}
     first = listing.decoys.rows
-    for segment in listing.segments if wanted else ():
-        numbers = array("I", b"".join(_pieces(blobs, segment, "rows")))
-        if byteorder == "big":
-            numbers.byteswap()
-        asked = set(wanted).intersection(numbers)
-        found |= {row: first + place for place, row in enumerate(numbers) if row in asked}
-        first += segment.rows
+    asked = set(wanted)
+    for place, row in enumerate(row_numbers(blobs, listing) if asked else ()):
+        if row in asked:
+            found[row] = first + place
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from node.cli.root import cli
+from node.store.epochs import EpochStore
 from protocol.canonical import canonical_json
 from protocol.opening import Opening
 from tests.integration import worker_server
@@ -168,3 +169,31 @@ def _other_share(body: dict[str, Any]) -> dict[str, Any]:
     body["attribution"]["entries"][0]["ppm"] += 1
     body["attribution"]["unattributed_ppm"] -= 1
     return body
+
+
+async def test_an_audit_recomputes_what_a_later_block_drew(front: Front, tmp_path: Path) -> None:
+    """SPEC 5.172, 5.173: once the epoch is committed; a second run asks the worker for nothing."""
+    names = [await ask(front, f"What is {number}?") for number in range(3)]
+    folder, out = front.node.prepared.folder, tmp_path / "audit.json"
+    early = await asyncio.to_thread(command, front, "audit", "0")
+    assert early.exit_code == 3, early.output
+    await front.node.settle_until_final()
+    front.node.world.advance(1)
+    (epoch,) = (one.epoch for one in EpochStore(front.node.core.database).commitments())
+    socket = folder / "another.sock"
+    arguments = ["audit", str(epoch), "--ppm", "0", "--least", "2", "--out", str(out), "--json"]
+    given = ["--worker", str(socket), "--token-file", str(folder / "worker.token")]
+    runner = await worker_server.listen(socket, "a token")
+    done = await asyncio.to_thread(command, front, *arguments, *given)
+    report = json.loads(out.read_text())
+    assert len(report["drawn"]["receipts"]) == 2 and set(report["drawn"]["receipts"]) <= set(names)
+    assert report["drawn"]["listed"] == 3
+    for name in report["drawn"]["receipts"]:
+        assert all(one["agrees"] for one in report["items"][name])
+    # The world's index has no bytes, which is said and not passed over.
+    assert done.exit_code == 2, done.output
+    before = out.stat().st_mtime_ns
+    again = await asyncio.to_thread(command, front, *arguments, *given)
+    await runner.cleanup()
+    assert (again.exit_code, out.stat().st_mtime_ns) == (2, before)
+    assert json.loads(again.stdout) == json.loads(done.stdout)

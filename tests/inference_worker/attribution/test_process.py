@@ -20,6 +20,9 @@ from inference_worker.attribution.service import AttributionService
 from inference_worker.blobs.node_blobs import cid_of
 from inference_worker.errors import BlobMissing
 from protocol.index_listing import decode_listing, encode_listing
+from protocol.index_pages import read_rows
+from protocol.tolerance import Tier, signs_tier
+from protocol.wire import RowsRequest
 from tests.inference_worker.attribution.trained_model import TrainedModel
 
 
@@ -96,3 +99,21 @@ def test_one_that_hangs_is_ended_and_closing_ends_it_for_good(trained: TrainedMo
             os.kill(pid, 0)
     with pytest.raises(AttributionProcessDied):
         process.attribute(trained.request())
+
+
+def test_rows_signs_are_computed_anew_as_the_index_has_them(
+    trained: TrainedModel, apart: AttributionProcess
+) -> None:
+    """SPEC 5.169, 5.173: each row's own, and no other row's; a row that is not handed out is left out."""
+    blobs, cid = trained.blobs, str(trained.result["index_cid"])
+    listing = decode_listing(blobs.get(cid))
+    columns = {name: [blobs.get(file)] for name, file in listing.segments[0].files.items()}
+    stated = {row.row: row.signs for row in read_rows(listing.shape, listing.rows, columns)}
+    asked = RowsRequest(cid, trained.manifest_cid, 256, (*stated, 2**20))
+    found = apart.recheck(asked).signs
+    assert set(found) == set(stated)
+    for row, signs in stated.items():
+        for number, one in enumerate(signs):
+            assert signs_tier(one, found[row][number]) is not Tier.REFUSED
+            others = (other[number] for key, other in found.items() if key != row)
+            assert all(signs_tier(one, other) is Tier.REFUSED for other in others)
