@@ -7,11 +7,21 @@ from typing import Literal, Self, cast
 
 from protocol.canonical import MAX_SAFE_INTEGER
 from protocol.fields import Fields
-from protocol.wire_fields import DIGEST, MAX_FENCE, NAME, VERSION, opened, optional_cid, read_cid
+from protocol.types import Address
+from protocol.wire_fields import (
+    DIGEST,
+    MAX_FENCE,
+    NAME,
+    VERSION,
+    opened,
+    optional_cid,
+    read_cid,
+    token_ids,
+)
 
-JobKind = Literal["training", "evaluation", "validity"]
+JobKind = Literal["training", "evaluation", "validity", "oracle"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-KINDS = ("training", "evaluation", "validity")
+KINDS = ("training", "evaluation", "validity", "oracle")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 MAX_STEPS = 2**53 - 1
@@ -24,12 +34,41 @@ MAX_DEPTH = 4
 
 
 @dataclass(frozen=True, slots=True)
+class OracleQuestion:
+    """What an owner's rows did to one answer: its prompt's and its own token ids."""
+
+    owner: Address
+    prompt_ids: tuple[int, ...]
+    output_ids: tuple[int, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {
+            "owner": self.owner,
+            "prompt_ids": list(self.prompt_ids),
+            "output_ids": list(self.output_ids),
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """The record these fields spell; the answer has one token at least."""
+        question = cls(
+            fields.address("owner"), token_ids(fields, "prompt_ids"), token_ids(fields, "output_ids")
+        )
+        if not question.prompt_ids or not question.output_ids:
+            raise fields.wrong("output_ids", "an answer and its question have tokens")
+        fields.done()
+        return question
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """One assignment to train, to evaluate, or to measure how far an adapter's attribution can be believed.
 
     `recipe` holds whole numbers, strings and lists of strings (rates as decimal strings, since a digest must
-    not depend on how a float prints); the worker checks its names. The other kinds need an adapter and
-    held-out rows; a validity job goes on from the report of `report_cid`, where one is given.
+    not depend on how a float prints); the worker checks its names. The others need an adapter and
+    held-out rows, but for an oracle, which needs its question; a validity job goes on from the report of
+    `report_cid`, where one is given.
     """
 
     job_id: str
@@ -41,6 +80,7 @@ class JobSpec:
     held_out_cid: str | None = None
     adapter_cid: str | None = None
     report_cid: str | None = None
+    oracle: OracleQuestion | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -57,6 +97,7 @@ class JobSpec:
             "held_out_cid": self.held_out_cid,
             "adapter_cid": self.adapter_cid,
             "report_cid": self.report_cid,
+            "oracle": None if self.oracle is None else self.oracle.to_json(),
         }
 
     @classmethod
@@ -74,8 +115,14 @@ class JobSpec:
             adapter_cid=optional_cid(fields, "adapter_cid"),
             report_cid=optional_cid(fields, "report_cid"),
         )
-        if spec.kind != "training" and (spec.held_out_cid is None or spec.adapter_cid is None):
+        if spec.kind not in ("training", "oracle") and (spec.held_out_cid is None or spec.adapter_cid is None):
             raise fields.wrong("kind", f"{spec.kind} needs adapter_cid and held_out_cid")
+            oracle=None if fields.absent("oracle") else OracleQuestion.read(fields.child("oracle")),
+        )
+        if (spec.kind == "oracle") != (spec.oracle is not None):
+            raise fields.wrong("oracle", f"does not belong to a job of kind {spec.kind}, or is missing")
+        if spec.kind == "evaluation" and (spec.held_out_cid is None or spec.adapter_cid is None):
+            raise fields.wrong("kind", "an evaluation needs adapter_cid and held_out_cid")
         fields.done()
         return spec
 

@@ -17,6 +17,7 @@ from inference_worker.training import stages
 from inference_worker.training.bundle_reader import read_bundle
 from inference_worker.training.dataset import load_dataset
 from inference_worker.training.job_folder import JobFolder
+from inference_worker.training.oracle import ask_oracle
 from inference_worker.training.publish import bundle_files, publish_bundle
 from inference_worker.training.validity_job import judge_bundle
 from protocol.validity import encode_validity
@@ -91,4 +92,4 @@ def judge_again(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> d
     }
 
 
-JOBS = {"training": train, "evaluation": evaluate_bundle, "validity": judge_again}
+JOBS = {"training": train, "evaluation": evaluate_bundle, "validity": judge_again, "oracle": ask_oracle}

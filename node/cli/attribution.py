@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.session import DIGEST, Session, json_option
+from node.cli.session import ADDRESS, DIGEST, Session, json_option
 
 if TYPE_CHECKING:
     from node.attribution.findings import Finding
+    from protocol.types import Address
+    from protocol.wire import JobStatus
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -145,6 +147,34 @@ def audit(
     findings = run_audit(config, Scope(epoch, ppm, least, rows), path, socket, token, say)
     _show(session, findings)
     context.exit(exit_code_of(findings))
+
+
+@group.command("oracle")
+@click.argument("request_id", type=DIGEST)
+@click.option("--contributor", type=ADDRESS, required=True, help="Whose rows are left out.")
+@click.option("--worker", type=FILE, help="Socket of a worker; by default the node's own.")
+@click.option("--token-file", type=FILE, help="The worker's token file; by default the configured one.")
+@json_option
+@click.pass_obj
+def oracle(
+    session: Session, request_id: bytes, contributor: "Address", worker: Path | None, token_file: Path | None
+) -> None:
+    """Train anew with and without a contributor's rows, and say how much likelier they made this answer.
+
+    Four trainings by the committed recipe, two seeds each; interrupted, it goes on when it is asked again.
+    """
+    from node.cli.attribution_oracle import ask
+
+    config = session.config
+    socket = worker or config.path(config.worker.socket)
+    token = token_file or config.path(config.worker.token_file)
+    result = ask(config, request_id, contributor, socket, token, _say_status)
+    session.show(result)
+
+
+def _say_status(status: "JobStatus") -> None:
+    left = "" if status.eta_seconds is None else f", {status.eta_seconds:.0f} s left"
+    click.echo(f"{status.phase}: step {status.step} of {status.steps}{left}", err=True)
 
 
 def exit_code_of(findings: "tuple[Finding, ...]") -> int:
