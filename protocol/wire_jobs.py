@@ -114,15 +114,13 @@ class JobSpec:
             held_out_cid=optional_cid(fields, "held_out_cid"),
             adapter_cid=optional_cid(fields, "adapter_cid"),
             report_cid=optional_cid(fields, "report_cid"),
-        )
-        if spec.kind not in ("training", "oracle") and (spec.held_out_cid is None or spec.adapter_cid is None):
-            raise fields.wrong("kind", f"{spec.kind} needs adapter_cid and held_out_cid")
             oracle=None if fields.absent("oracle") else OracleQuestion.read(fields.child("oracle")),
         )
+        judged = spec.kind in ("evaluation", "validity")
+        if judged and (spec.held_out_cid is None or spec.adapter_cid is None):
+            raise fields.wrong("kind", f"{spec.kind} needs adapter_cid and held_out_cid")
         if (spec.kind == "oracle") != (spec.oracle is not None):
             raise fields.wrong("oracle", f"does not belong to a job of kind {spec.kind}, or is missing")
-        if spec.kind == "evaluation" and (spec.held_out_cid is None or spec.adapter_cid is None):
-            raise fields.wrong("kind", "an evaluation needs adapter_cid and held_out_cid")
         fields.done()
         return spec
 

@@ -64,7 +64,7 @@ class InternalListener:
 
     name = "internal_api"
 
-    def __init__(self, blobs: Blobs, rows: Rows, token: str, desk: Desk, socket: Path) -> None:
+    def __init__(self, blobs: Blobs, rows: Rows, token: str, desk: Desk | None, socket: Path) -> None:
         self._desk = desk
         self._blobs = blobs
         self._rows = rows

@@ -59,7 +59,7 @@ async def _own_worker(base: Path, blobs: FetchedBlobs) -> AsyncIterator[OneWorke
         token = token_file.read_text(encoding="ascii").strip()
         paths = WorkerPaths(home / "worker.sock", home / "node.sock", token_file, home / "data", base)
         paths.data_dir.mkdir()
-        listener = InternalListener(blobs, FetchedRows(blobs), token, paths.node_socket)
+        listener = InternalListener(blobs, FetchedRows(blobs), token, None, paths.node_socket)
         process = WorkerProcess(worker_command(paths), output=home / f"{secrets.token_hex(4)}.log")
         await listener.start()
         await process.start()
