@@ -11,115 +11,111 @@ from dataclasses import dataclass
 from itertools import product
 
 Value = float | int | None
+Options = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the table; `name` is also the stem of its score file. `note` says what the options mean."""
+    """One row of the table; `note` says what its options mean. The name is the stem of its score file and
+    holds every option, so that scores are never taken for those of another setting.
+    """
 
-    name: str
-    options: Mapping[str, Value]
+    stem: str
+    options: Options
     note: str
+
+    @property
+    def name(self) -> str:
+        """The stem of the score file."""
+        parts = [f"{key}={value if value is None else f'{value:g}'}" for key, value in self.options.items()]
+        return "-".join([self.stem, *parts])
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A method of a package. `module` in this folder measures it; `grid` names what was tried on `sent`."""
+    """A method of a package. `module` in this folder measures it; `rows` are the table's, with their notes;
+    `grid` is what was tried on `sent`.
+    """
 
     module: str
+    stem: str
     method: str
     package: str
-    settings: tuple[Setting, ...]
+    rows: Sequence[tuple[Options, str]]
     grid: Mapping[str, tuple[Value, ...]]
 
-    def grid_settings(self) -> list[Setting]:
-        """Every combination of the grid's values, named by them."""
+    @property
+    def settings(self) -> list[Setting]:
+        """The table's rows."""
+        return [Setting(self.stem, options, note) for options, note in self.rows]
+
+    @property
+    def tried(self) -> list[Setting]:
+        """The rows, and every combination of the grid's values that is none of them."""
         combinations = [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
-        return [Setting(grid_name(self.module, one), one, "") for one in combinations]
-
-
-def grid_name(module: str, options: Mapping[str, Value]) -> str:
-    """File stem of one combination."""
-    return "-".join(
-        [module, *(f"{key}={value:g}" if value is not None else key for key, value in options.items())]
-    )
+        known = [options for options, _ in self.rows]
+        return [*self.settings, *(Setting(self.stem, one, "") for one in combinations if one not in known)]
 
 
 _EKFAC = Peer(
     module="kronfluence_ekfac",
+    stem="ekfac-kronfluence",
     method="EK-FAC",
     package="kronfluence 1.0.1",
-    settings=(
-        Setting("ekfac-kronfluence", {"damping": 1e-8}, "damping 1e-8, the default"),
-        Setting(
-            "ekfac-kronfluence-heuristic", {"damping": None}, "damping 0.1 × mean eigenvalue, its own rule"
-        ),
-    ),
-    grid={"damping": (1e-5, 1e-4, 1e-3, 1e-2)},
+    rows=[
+        ({"damping": 1e-8}, "damping 1e-8, the default"),
+        ({"damping": None}, "damping 0.1 × mean eigenvalue, its own rule"),
+    ],
+    grid={"damping": (1e-4, 1e-3, 1e-2)},
 )
 _TRAK_TRAKER = Peer(
     module="trak",
+    stem="trak-traker",
     method="TRAK",
     package="traker 0.3.2",
-    settings=(
-        Setting("trak-traker", {"dimensions": 2048, "points": 1, "ridge": 0.0}, "k 2048, λ 0, the defaults"),
-        Setting(
-            "trak-traker-tuned",
-            {"dimensions": 2048, "points": 3, "ridge": 100.0},
-            "k 2048, λ 100, 3 checkpoints, tuned",
-        ),
-    ),
-    grid={"dimensions": (512, 2048), "points": (1, 3), "ridge": (1.0, 10.0, 100.0, 1000.0)},
+    rows=[
+        ({"dimensions": 2048, "points": 1, "ridge": 0.0}, "k 2048, λ 0, the defaults"),
+        ({"dimensions": 2048, "points": 3, "ridge": 100.0}, "k 2048, λ 100, 3 checkpoints, best on sent"),
+    ],
+    grid={"dimensions": (512, 2048), "points": (3,), "ridge": (10.0, 100.0, 1000.0)},
 )
 _TRAK_DATTRI = Peer(
     module="dattri_trak",
+    stem="trak-dattri",
     method="TRAK",
     package="dattri 0.3.0",
-    settings=(
-        Setting("trak-dattri", {"dimensions": 512, "points": 1, "ridge": 0.0}, "k 512, λ 0, the defaults"),
-        Setting(
-            "trak-dattri-tuned",
-            {"dimensions": 512, "points": 3, "ridge": 1e-2},
-            "k 512, λ 0.01, 3 checkpoints, tuned",
-        ),
-    ),
-    grid={"dimensions": (512, 2048), "points": (1, 3), "ridge": (1e-3, 1e-2, 1e-1, 1.0)},
+    rows=[
+        ({"dimensions": 512, "points": 1, "ridge": 0.0}, "k 512, λ 0, the defaults"),
+        ({"dimensions": 512, "points": 3, "ridge": 1e-2}, "k 512, λ 0.01, 3 checkpoints, best on sent"),
+    ],
+    grid={"dimensions": (512,), "points": (3,), "ridge": (1e-2, 1e-1)},
 )
 _DATAINF = Peer(
     module="dattri_datainf",
+    stem="datainf-dattri",
     method="DataInf",
     package="dattri 0.3.0",
-    settings=(
-        Setting("datainf-dattri", {"ridge": 0.0}, "λ 0, the default"),
-        Setting("datainf-dattri-tuned", {"ridge": 1e-5}, "λ 1e-5, tuned"),
-    ),
-    grid={"ridge": (1e-5, 1e-3, 1e-1, 10.0)},
+    rows=[({"ridge": 0.0}, "λ 0, the default"), ({"ridge": 1e-5}, "λ 1e-5, best on sent")],
+    grid={"ridge": (1e-5, 1e-3, 1e-1)},
 )
 _LOGRA = Peer(
     module="dattri_logra",
+    stem="logra-dattri",
     method="LoGra",
     package="dattri 0.3.0",
-    settings=(
-        Setting(
-            "logra-dattri",
-            {"dimensions": 4096, "damping": None},
-            "k 4096 a layer, damping 1e-5 × mean eigenvalue, the defaults",
-        ),
-        Setting(
-            "logra-dattri-tuned",
-            {"dimensions": 1024, "damping": 10.0},
-            "k 1024 a layer, damping 10 × mean eigenvalue, tuned",
-        ),
-    ),
-    grid={"dimensions": (256, 1024, 4096), "damping": (0.1, 1.0, 10.0, 100.0)},
+    rows=[
+        ({"dimensions": 4096, "damping": None}, "k 4096 a layer, damping 1e-5 × mean, the defaults"),
+        ({"dimensions": 1024, "damping": 100.0}, "k 1024 a layer, damping 100 × mean, best on sent"),
+    ],
+    grid={"dimensions": (1024, 4096), "damping": (0.1, 1.0, 10.0, 100.0, 1000.0)},
 )
 PEERS: Sequence[Peer] = (_EKFAC, _TRAK_TRAKER, _TRAK_DATTRI, _DATAINF, _LOGRA)
 
 
 def settings_of(module: str, names: Sequence[str]) -> list[Setting]:
-    """Settings and combinations of a peer by name, in their order here; KeyError for an unknown one."""
+    """What was tried with a module's peer, by name and in its order; KeyError for an unknown one."""
     peer = next(peer for peer in PEERS if peer.module == module)
-    known = {setting.name: setting for setting in (*peer.settings, *peer.grid_settings())}
+    known = {setting.name: setting for setting in peer.tried}
     for name in names:
         if name not in known:
             raise KeyError(f"{name}: {module} knows {', '.join(known)}")
