@@ -22,7 +22,7 @@ from node.api.receipts import by_owner, request_id_of
 from node.api.site_data import SiteData
 from protocol.hashing import to_hex
 from protocol.types import parse_address
-from protocol.validity_text import sentences
+from protocol.validity_text import decimal, sentences
 
 SITE = web.AppKey("site", SiteData)
 TEMPLATES = web.AppKey("templates", jinja2.Environment)
@@ -76,6 +76,7 @@ def environment_of(folder: Path) -> jinja2.Environment:
         display.short,
         display.size,
         display.utc,
+        decimal,
         sentences,
     ):
         environment.filters[function.__name__] = function
@@ -116,7 +117,9 @@ async def answer(request: web.Request) -> web.Response:
     if record is None:
         return _missing(request, "This node has answered no such request.")
     readable = await asyncio.to_thread(source.may_read, request_id, None)
-    return _page(request, "answer.html", 200, **_answer_values(record, readable))
+    cards = await asyncio.to_thread(request.app[MODELS].served)
+    measured = next((card.validity for card in cards if is_called(card, record.model)), None)
+    return _page(request, "answer.html", 200, **_answer_values(record, readable), measured=measured)
 
 
 def _answer_values(record: AnswerRecord, readable: bool) -> dict[str, Any]:

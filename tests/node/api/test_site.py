@@ -19,7 +19,9 @@ from node.api.ports import Network, RowView
 from node.api.site import WALLET_FUNCTIONS, add_site, wallet_settings
 from node.chain.deployment import load_artifact
 from node.metrics import Registry
-from protocol.validity_text import sentences
+from protocol.attribution import AttributionReport, Entry, Lane
+from protocol.types import Address
+from protocol.validity_text import decimal, sentences
 from tests.node.api import samples
 from tests.node.api.conftest import MODEL, REPORT, SETTINGS, ScriptedPipeline, Shelf, Surroundings
 
@@ -166,6 +168,19 @@ async def test_an_answer_shows_its_text_its_sources_and_every_wei(site: Site) ->
     ]
     assert sum(cells) == 4 * samples.COST
     assert cells.count(samples.COST) == 2
+
+
+async def test_an_answer_tells_how_far_its_shares_can_be_believed(site: Site) -> None:
+    """SPEC 5.175: as measured for its model, and that nothing was where nothing was."""
+    assert "was not measured" in await site.get(f"/answers/{NAME}")
+    owner = Address(REPORT.report.absences[1].owner)
+    shared = AttributionReport((Entry(Lane.GRADIENT, 4, owner, 400_000),), 600_000, b"\1" * 32)
+    site.shelf.records[samples.REQUEST_ID] = replace(samples.RECORD, model=MODEL, report=shared)
+    text = await site.get(f"/answers/{NAME}")
+    contributors = REPORT.report.contributors
+    assert contributors is not None and decimal(contributors.attribution) in text
+    assert f'data-absence="{owner}"' in text and "+0.200 (+0.100 to +0.300) nats" in text
+    assert f'href="/models/{MODEL}"' in text
 
 
 async def test_an_unpublished_answer_keeps_its_text(site: Site) -> None:
