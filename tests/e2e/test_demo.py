@@ -118,7 +118,9 @@ async def test_the_chain_conserves_the_supply(finished: Finished, node: RunningN
     assert found.holds and found.burnt > 0
 
 
-@pytest.mark.parametrize("path", ["/", "/earnings", "/governance", "/stake", "/v1/models", "/v1/status"])
+@pytest.mark.parametrize(
+    "path", ["/", f"/models/{NAME}", "/earnings", "/governance", "/stake", "/v1/models", "/v1/status"]
+)
 async def test_the_site_of_a_restarted_node_stands(node: RunningNode, path: str) -> None:
     def fetch() -> tuple[int, bytes]:
         with urllib.request.urlopen(node.url + path, timeout=30) as response:
