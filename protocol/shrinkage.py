@@ -13,8 +13,9 @@ from math import isqrt
 from protocol.errors import AttributionError
 from protocol.types import TOTAL_PPM
 
-# Leave-one-contributor-out correlation of these codes on the set they were tuned on, and how far sets differ.
-DEFAULT_RHO_PPM = 590_000
+# Leave-one-contributor-out correlation of the default recipe's codes on the set that the method was tuned on
+# (ADR 31), and how far Datanets may differ from it.
+DEFAULT_RHO_PPM = 510_000
 DEFAULT_HALF_WIDTH_PPM = 300_000
 
 
