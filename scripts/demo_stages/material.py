@@ -19,7 +19,7 @@ WORD_SWAPS = {"with": "having", "without": "lacking", "unspecified": "not specif
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything; rows and questions."""
+    """How much of everything; rows and questions. `validity` rows are what the validity report trains on."""
 
     alice: int
     bob: int
@@ -28,10 +28,11 @@ class Size:
     questions: int
     passes: int
     checkpoints: int
+    validity: int
 
 
-FULL = Size(alice=220, bob=150, copies=40, noise=50, questions=60, passes=4, checkpoints=1)
-SMALL = Size(alice=18, bob=14, copies=6, noise=8, questions=6, passes=1, checkpoints=1)
+FULL = Size(alice=220, bob=150, copies=40, noise=50, questions=60, passes=4, checkpoints=1, validity=80)
+SMALL = Size(alice=18, bob=14, copies=6, noise=8, questions=6, passes=1, checkpoints=1, validity=16)
 
 
 @dataclass(frozen=True)
