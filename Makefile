@@ -11,7 +11,7 @@ export ETH_HASH_BACKEND ?= pysha3
 demo demo-anvil: export OMP_NUM_THREADS = $(shell nproc)
 demo demo-anvil: export OMP_WAIT_POLICY = passive
 
-.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-proofs contracts-mutations check fmt lint types layers drift vectors artifacts lock bench-openlora bench-openlora-gpu bench-attribution clean
+.PHONY: help setup demo demo-anvil test test-full contracts contracts-coverage contracts-audit contracts-proofs contracts-mutations check fmt lint types layers drift vectors artifacts lock bench-openlora bench-openlora-gpu bench-attribution bench-attribution-scale clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -89,6 +89,12 @@ bench-openlora-gpu: setup ## the engine on a GPU, where there is one; ARGS="--ba
 bench-attribution: setup ## attribution methods beside retraining; ARGS="--profile full" for more of it
 	@scripts/setup_peers.sh hpo plots attribution
 	@$(PY) -m benchmarks.attribution $(ARGS)
+
+bench-attribution-scale: setup ## indexes by size: scan, disk, spans; ARGS="--ten-million" for 4 GB of rows
+	@scripts/setup_peers.sh plots
+	@$(PY) -m benchmarks.attribution_scan $(ARGS)
+	@$(PY) -m benchmarks.attribution_spans --base .cache/base/smollm2-135m-instruct-fp32 --ten-million
+	@.tools/bench/plots/bin/python -m benchmarks.attribution_plots docs/images
 
 clean: ## remove the demo's state and caches (not the environments)
 	@rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* coverage.xml build

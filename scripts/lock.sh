@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 frozen="$(mktemp)"
 trap 'rm -f "$frozen"' EXIT
-.venv/bin/python -m pip freeze --exclude-editable | grep -vE '^(torch|nvidia-|triton|uv|pip|setuptools)\b' >"$frozen"
+# `pip freeze` would name the wheel file of a package that was installed from one.
+.venv/bin/python -m pip list --format=freeze --exclude-editable | grep -vE '^(torch|nvidia-|triton|uv|pip|setuptools)\b' >"$frozen"
 command -v .venv/bin/uv >/dev/null || .venv/bin/python -m pip install --quiet uv
 {
   echo '# Every Python package of the project but torch, with the hashes of all its files. Made by `make lock`.'

@@ -173,7 +173,14 @@ class TrainingCoordinator:
     async def follow(self, job_id: str) -> None:
         """Watch a job to its end."""
         async for status in self.watch(job_id):
-            log.info("training", job_id=job_id, state=status.state, step=status.step, steps=status.steps)
+            log.info(
+                "training",
+                job_id=job_id,
+                state=status.state,
+                step=status.step,
+                steps=status.steps,
+                message=status.message,
+            )
 
     async def cancel(self, job_id: str) -> JobStatus:
         """End a job; one that has ended stays as it is. Returns its last status."""

@@ -91,6 +91,8 @@ async def _watch(world: World, coordinator: TrainingCoordinator, job_id: str) ->
     loop = asyncio.get_running_loop()
     async for status in coordinator.watch(job_id):
         changed = status.phase != last.phase or status.state != last.state
+        if status.message and status.message != last.message:
+            world.console.say(f"   {status.message}")
         last = status
         if changed or loop.time() - said >= PROGRESS_SECONDS:
             said = loop.time()
