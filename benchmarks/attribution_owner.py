@@ -28,11 +28,11 @@ from inference_worker.attribution.sketch import seed_of
 from inference_worker.base.chat import render_question
 from inference_worker.base.exchange import Exchange, common_prefix
 from inference_worker.base.load import Base, load_base
-from inference_worker.evaluation.bm25 import Bm25
 from inference_worker.training.checkpoint import CheckpointFolder
 from inference_worker.training.examples import Example, make_example
 from inference_worker.training.lora_trainer import LoraTrainer
 from inference_worker.training.recipe import Recipe, parse_recipe
+from protocol.bm25 import Bm25
 from protocol.hashing import sha256
 from protocol.shares import scores_to_shares
 from protocol.types import TOTAL_PPM

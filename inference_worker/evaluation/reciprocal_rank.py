@@ -11,8 +11,8 @@ import torch
 from inference_worker.base.answer_trie import answer_logprobs
 from inference_worker.base.chat import render_answer, render_question
 from inference_worker.base.exchange import Exchange, common_prefix, prefix_states
-from inference_worker.evaluation.bm25 import Bm25
 from inference_worker.evaluation.held_out import Question
+from protocol.bm25 import Bm25
 
 CANDIDATES = 20
 
