@@ -14,6 +14,7 @@ ProtocolError (a ValueError)
 │   └── TensorFileOverCap  its header or its number of tensors is above the cap
 ├── SharesDoNotSum    parts that must make a whole do not
 ├── AttributionError  a lane or report is inconsistent
+├── ContextError      places of rows that cannot be in one prompt
 └── SettlementError   statements cannot make one commitment
 """
 
@@ -94,6 +95,10 @@ class SharesDoNotSum(ProtocolError):
 
 class AttributionError(ProtocolError):
     """Lane units or a report that cannot be merged or paid."""
+
+
+class ContextError(ProtocolError):
+    """Places of rows that cannot be in one prompt."""
 
 
 class SettlementError(ProtocolError):

@@ -9,6 +9,8 @@ MAX_ROWS_PER_LANE = 20
 MAX_SPANS = 64
 MAX_UNITS = 2**53 - 1
 MAX_OUTPUT_TOKENS = 1 << 17
+# The base's own part of an answer's likelihood, granted for every token of it.
+BASE_MICRONATS_PER_TOKEN = 100_000
 
 
 class Lane(IntEnum):

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from protocol.attribution import MAX_UNITS, Lane, LaneUnits
-from protocol.errors import AttributionError
+from protocol.context import Context, read_context
+from protocol.errors import AttributionError, ContextError
 from protocol.fields import Fields
 from protocol.hashing import to_hex
+from protocol.retrieval import Ablations
 from protocol.spans import Match
 from protocol.types import MAX_UINT32
 from protocol.wire_fields import (
@@ -29,7 +31,9 @@ LANES = {lane.name.lower(): lane for lane in Lane if lane is not Lane.UNATTRIBUT
 
 @dataclass(frozen=True, slots=True)
 class AttributeRequest:
-    """A finished answer whose sources are asked for, in the named lanes."""
+    """A finished answer whose sources are asked for, in the named lanes. `context` says where rows of the
+    Datanet stood in its prompt.
+    """
 
     request_id: str
     fence: int
@@ -40,6 +44,7 @@ class AttributeRequest:
     output_ids: tuple[int, ...]
     min_span_tokens: int
     lanes: tuple[Lane, ...] = (Lane.GRADIENT, Lane.SPAN)
+    context: Context | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values; lanes by lower-case name."""
@@ -54,6 +59,7 @@ class AttributeRequest:
             "output_ids": list(self.output_ids),
             "min_span_tokens": self.min_span_tokens,
             "lanes": [lane.name.lower() for lane in self.lanes],
+            "context": None if self.context is None else self.context.to_json(),
         }
 
     @classmethod
@@ -70,21 +76,30 @@ class AttributeRequest:
             output_ids=token_ids(fields, "output_ids"),
             min_span_tokens=fields.integer("min_span_tokens", 1, MAX_TOKENS),
             lanes=fields.each("lanes", len(LANES), lambda path, item: _lane(fields, path, item)),
+            context=read_context(fields, "context"),
         )
         if len(set(request.lanes)) != len(request.lanes):
             raise fields.wrong("lanes", "names a lane twice")
+        try:
+            if request.context is not None:
+                request.context.check(request.prompt_ids)
+        except ContextError as error:
+            raise fields.wrong("context", str(error)) from error
         fields.done()
         return request
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeResult:
-    """Units by lane, the matches behind the span lane, and the output's text cut by token for display."""
+    """Units by lane, the matches behind the span lane, the output's text cut by token for display, and what
+    was measured for the retrieval lane, None where it did not run.
+    """
 
     method_id: bytes
     lanes: tuple[LaneUnits, ...]
     spans: tuple[Match, ...]
     token_texts: tuple[str, ...]
+    ablations: Ablations | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -97,6 +112,7 @@ class AttributeResult:
                 for match in self.spans
             ],
             "token_texts": list(self.token_texts),
+            "ablations": None if self.ablations is None else self.ablations.to_json(),
         }
 
     @classmethod
@@ -108,6 +124,7 @@ class AttributeResult:
             lanes=tuple(_read_lane(lane) for lane in fields.objects("lanes", len(LANES))),
             spans=tuple(_read_match(match) for match in fields.objects("spans", MAX_SPANS)),
             token_texts=fields.texts("token_texts", MAX_TOKENS, MAX_TOKEN_CHARS),
+            ablations=None if fields.absent("ablations") else Ablations.read(fields.child("ablations")),
         )
         fields.done()
         return result

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from protocol.context import Context, ContextRow, context_rows_json, read_context, read_context_rows
 from protocol.ensemble import Ensemble, ensemble_of, members_json, read_members
 from protocol.errors import CidError, EnsembleError
 from protocol.fields import Fields
@@ -34,6 +35,7 @@ class GenerateRequest:
     """One assignment to answer: exactly one of messages, prompt and prompt_ids is set. `tenant` is whoever it
     is for: the worker shares itself fairly between tenants, and keeps their prompts apart. `adapter_cid` is
     an adapter's bundle or an ensemble's record; `ensemble` spells its members out; without both, the base.
+    `context` are rows to put before what is asked, which then is no prompt of ids.
     """
 
     request_id: str
@@ -46,6 +48,7 @@ class GenerateRequest:
     sampling: Sampling
     tenant: str | None = None
     ensemble: Ensemble | None = None
+    context: tuple[ContextRow, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Plain values; the answer is always streamed."""
@@ -62,6 +65,7 @@ class GenerateRequest:
             "stream": True,
             "tenant": self.tenant,
             "ensemble": None if self.ensemble is None else members_json(self.ensemble),
+            "context": context_rows_json(self.context),
         }
 
     @classmethod
@@ -80,9 +84,12 @@ class GenerateRequest:
             sampling=Sampling.read(fields.child("sampling")),
             tenant=None if fields.absent("tenant") else fields.text("tenant", 128, NAME),
             ensemble=_read_ensemble(fields),
+            context=read_context_rows(fields, "context"),
         )
         if request.adapter_cid is not None and request.ensemble is not None:
             raise fields.wrong("ensemble", "is given beside adapter_cid; name one of them")
+        if request.context and request.prompt_ids is not None:
+            raise fields.wrong("context", "goes with messages or prompt, not with prompt_ids")
         if not fields.boolean("stream"):
             raise fields.wrong("stream", "answers are always streamed")
         fields.done()
@@ -122,13 +129,16 @@ class TokenEvent:
 
 @dataclass(frozen=True, slots=True)
 class GenerateResult:
-    """The whole answer. `profile_id` names the arithmetic it was made with (32 bytes)."""
+    """The whole answer. `profile_id` names the arithmetic it was made with (32 bytes); `context` says where
+    rows of the Datanet stand in the prompt, None where there are none.
+    """
 
     prompt_ids: tuple[int, ...]
     output_ids: tuple[int, ...]
     text: str
     finish_reason: str
     profile_id: bytes
+    context: Context | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -139,6 +149,7 @@ class GenerateResult:
             "text": self.text,
             "finish_reason": self.finish_reason,
             "profile_id": to_hex(self.profile_id),
+            "context": None if self.context is None else self.context.to_json(),
         }
 
     @classmethod
@@ -151,6 +162,7 @@ class GenerateResult:
             fields.text("text", MAX_TEXT),
             fields.choice("finish_reason", FINISH_REASONS),
             fields.hexadecimal("profile_id", 32),
+            read_context(fields, "context"),
         )
         fields.done()
         return result
@@ -178,22 +190,29 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class TokenizeRequest:
-    """Exactly one of messages and prompt is set."""
+    """Exactly one of messages and prompt is set; `context` as in a GenerateRequest."""
 
     messages: tuple[tuple[str, str], ...] | None
     prompt: str | None
+    context: tuple[ContextRow, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {"v": VERSION, "messages": _messages_json(self.messages), "prompt": self.prompt}
+        return {
+            "v": VERSION,
+            "messages": _messages_json(self.messages),
+            "prompt": self.prompt,
+            "context": context_rows_json(self.context),
+        }
 
     @classmethod
     def from_json(cls, value: object) -> Self:
         """The record this object spells."""
         fields = opened(value, "tokenize")
         messages, prompt, _ = _read_prompt(fields, with_ids=False)
+        context = read_context_rows(fields, "context")
         fields.done()
-        return cls(messages, prompt)
+        return cls(messages, prompt, context)
 
 
 @dataclass(frozen=True, slots=True)

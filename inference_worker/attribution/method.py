@@ -5,8 +5,11 @@ Changing any constant changes `method_id`, so an old receipt always says by whic
 
 from __future__ import annotations
 
+from protocol import retrieval
 from protocol.canonical import canonical_json
+from protocol.context import TEMPLATE
 from protocol.hashing import sha256
+from protocol.lanes import BASE_MICRONATS_PER_TOKEN as BASE_MICRONATS_PER_TOKEN
 
 SKETCH_WIDTH = 1024
 DAMPING = 30
@@ -23,7 +26,6 @@ WEIGHT_LIMIT = 65_536
 LOSS_LIMIT = 7
 LOSS_WEIGHT_LIMIT = 1 << 28
 COVARIANCE_PPM = 1_000_000
-BASE_MICRONATS_PER_TOKEN = 100_000
 
 DESCRIPTION: dict[str, object] = {
     "name": "lora-gradient-sketch+span-1",
@@ -46,6 +48,13 @@ DESCRIPTION: dict[str, object] = {
         "base_micronats_per_token": BASE_MICRONATS_PER_TOKEN,
     },
     "span": "span-1",
+    "retrieval": {
+        "rule": retrieval.RULE,
+        "template": TEMPLATE,
+        "exact_rows": retrieval.EXACT_ROWS,
+        "drawn_orders": retrieval.DRAWN_ORDERS,
+        "nulls": retrieval.NULLS,
+    },
 }
 
 

@@ -7,16 +7,22 @@ from typing import Any
 
 from inference_worker.attribution.method import method_id
 from protocol.attribution import Lane, LaneUnits
+from protocol.retrieval import Ablations
 from protocol.spans import Match, cover
 from protocol.wire import AttributeResult
 
 
 def make_report(
-    lanes: Sequence[LaneUnits], matches: Sequence[Match], texts: Sequence[str]
+    lanes: Sequence[LaneUnits],
+    matches: Sequence[Match],
+    texts: Sequence[str],
+    ablations: Ablations | None = None,
 ) -> AttributeResult:
-    """Lanes in lane order, the credited matches, and the answer's text by token."""
+    """Lanes in lane order, the credited matches, the answer's text by token, and what the retrieval lane
+    measured.
+    """
     ordered = tuple(sorted(lanes, key=lambda found: found.lane))
-    return AttributeResult(method_id(), ordered, cover(matches), tuple(texts))
+    return AttributeResult(method_id(), ordered, cover(matches), tuple(texts), ablations)
 
 
 def did_not_run(lane: Lane) -> LaneUnits:

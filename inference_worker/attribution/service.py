@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from inference_worker.attribution.ablation import OpenRows, open_rows_of, retrieved_units
 from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.index_files import IndexFiles
 from inference_worker.attribution.index_store import fetch_index, open_index
@@ -32,6 +33,7 @@ from inference_worker.base.text_tokens import encode_text
 from inference_worker.blobs.node_blobs import Blobs, SourceRow
 from inference_worker.errors import BaseMismatch, IndexCorrupt
 from protocol.attribution import Lane, LaneUnits
+from protocol.retrieval import Ablations
 from protocol.spans import Match, span_units
 from protocol.wire import AttributeRequest, AttributeResult, RowsRequest, RowsResult
 
@@ -42,9 +44,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Version:
-    """What the span lane and the clusters need of one dataset version."""
+    """What the span lane, the clusters and the retrieval lane need of one dataset version."""
 
     clusters: Clusters
+    open_rows: OpenRows
     spans: Built
 
 
@@ -74,8 +77,9 @@ class AttributionService:
             version = _kept(self._versions, request.manifest_cid, self._load_version)
             if int(index.rows[-1]) >= len(version.clusters):
                 raise IndexCorrupt("rows of the manifest", len(version.clusters), int(index.rows[-1]) + 1)
-            lanes, matches = self._run(request, index, influence, version)
-        return make_report(lanes, matches, token_texts(self._base.tokenizer, request.output_ids))
+            lanes, matches, ablations = self._run(request, index, influence, version)
+        texts = token_texts(self._base.tokenizer, request.output_ids)
+        return make_report(lanes, matches, texts, ablations)
 
     def recheck(self, request: RowsRequest) -> RowsResult:
         """The signs of rows computed anew; rows that the node does not hand out are left out. Raises as
@@ -101,20 +105,26 @@ class AttributionService:
 
     def _run(
         self, request: AttributeRequest, index: AttributionIndex, influence: InfluenceQuery, version: _Version
-    ) -> tuple[list[LaneUnits], list[Match]]:
+    ) -> tuple[list[LaneUnits], list[Match], Ablations | None]:
         lanes: list[LaneUnits] = []
         matches: list[Match] = []
+        ablations = None
         for lane in request.lanes:
             if lane is Lane.GRADIENT and request.output_ids:
-                exchange = Exchange(tuple(request.prompt_ids), tuple(request.output_ids))
+                exchange = Exchange(_asked_alone(request), request.output_ids)
                 query, ledger = influence.code(exchange)
                 lanes.append(gradient_units(index, query, ledger, version.clusters))
             elif lane is Lane.SPAN and request.output_ids:
                 matches = credited_matches(version.spans.index, request.output_ids, request.min_span_tokens)
                 lanes.append(span_units(matches, len(request.output_ids)))
+            elif lane is Lane.RETRIEVAL and request.output_ids and request.context is not None:
+                lane_found, ablations = retrieved_units(
+                    self._base, index, self._blobs, version.open_rows, request, request.context
+                )
+                lanes.append(lane_found)
             else:
                 lanes.append(did_not_run(lane))
-        return lanes, matches
+        return lanes, matches, ablations
 
     def _load_index(self, cid: str) -> tuple[AttributionIndex, InfluenceQuery]:
         kept = {name for index, _ in self._indexes.values() for name in index.files()}
@@ -125,8 +135,9 @@ class AttributionService:
         return index, InfluenceQuery(self._base.model, index)
 
     def _load_version(self, cid: str) -> _Version:
-        rows = self._blobs.manifest(cid).rows
-        clusters = np.fromiter((row.cluster for row in rows), np.uint32, len(rows))
+        manifest = self._blobs.manifest(cid)
+        clusters = np.fromiter((row.cluster for row in manifest.rows), np.uint32, len(manifest.rows))
+        open_rows = open_rows_of(manifest)
         sources = {source.place.index: source for source in self._blobs.rows(cid)}
         places = [sources[index].place for index in sorted(sources)]
         spanned = [SpanRow(place.index, place.digest, place.gated) for place in places]
@@ -134,7 +145,14 @@ class AttributionService:
         if self._shards is not None:
             kept = (version.spans.files for version in self._versions.values())
             self._shards.forget_but(spans.files.union(*kept))
-        return _Version(clusters, spans)
+        return _Version(clusters, open_rows, spans)
+
+
+def _asked_alone(request: AttributeRequest) -> tuple[int, ...]:
+    """The prompt without retrieved rows, as the trained rows were met: what they added is another lane's."""
+    if request.context is None:
+        return request.prompt_ids
+    return request.context.keep(request.prompt_ids, ())
 
 
 def row_tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[int, ...]:

@@ -14,10 +14,15 @@ from inference_worker.base.text_tokens import encode_rendered, encode_text
 
 def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
     """Token ids of a conversation up to and including the opening of the assistant's next turn."""
-    rendered = tokenizer.apply_chat_template(
+    return encode_rendered(tokenizer, rendered_chat(tokenizer, messages))
+
+
+def rendered_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
+    """The same conversation as text."""
+    rendered: str = tokenizer.apply_chat_template(
         [dict(m) for m in messages], add_generation_prompt=True, tokenize=False
     )
-    return encode_rendered(tokenizer, rendered)
+    return rendered
 
 
 def render_question(tokenizer: Any, prompt: str) -> list[int]:

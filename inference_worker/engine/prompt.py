@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference_worker.base.chat import render_chat
+from inference_worker.base.context import place_in_chat, place_in_text
 from inference_worker.base.text_tokens import encode_text, turn_tokens
 from inference_worker.errors import RequestInvalid
+from protocol.context import Context, ContextRow
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,22 @@ class PromptEncoder:
         if not ids:
             raise RequestInvalid("prompt", "", "at least one token")
         return ids
+
+    def place(
+        self,
+        messages: Sequence[tuple[str, str]] | None,
+        prompt: str | None,
+        rows: Sequence[ContextRow],
+        prompt_ids: Sequence[int] | None = None,
+    ) -> tuple[tuple[int, ...], Context | None]:
+        """`encode`, with the rows put before what is asked and their places; raises RequestInvalid."""
+        if not rows or prompt_ids is not None:
+            return self.encode(messages, prompt, prompt_ids), None
+        for content in [text for _, text in messages or ()] or [prompt or ""]:
+            self._refuse_control(content)
+        if messages is not None:
+            return place_in_chat(self.tokenizer, messages, rows)
+        return place_in_text(self.tokenizer, prompt or "", rows)
 
     def decoder(self) -> Callable[[Sequence[int]], str]:
         """The reverse, control tokens left out."""

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from inference_worker.engine.stream import stream
 from inference_worker.routes.adapters import lease
 from inference_worker.routes.replies import read_json, refusal_of_failure
 from inference_worker.routes.services import SERVICES, Services, in_thread
+from protocol.context import Context
 from protocol.hashing import from_hex
 from protocol.wire import (
     ErrorEvent,
@@ -28,12 +30,21 @@ from protocol.wire import (
 routes = web.RouteTableDef()
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids, and where rows stand among them."""
+
+    ids: tuple[int, ...]
+    context: Context | None
+
+
 @routes.post("/tokenize")
 async def tokenize(request: web.Request) -> web.Response:
     """Ids of a prompt as generation would see it."""
     services = request.app[SERVICES]
     asked = TokenizeRequest.from_json(await read_json(request))
-    ids = await in_thread(services.quick, services.prompts.encode, asked.messages, asked.prompt)
+    place = services.prompts.place
+    ids, _ = await in_thread(services.quick, place, asked.messages, asked.prompt, asked.context)
     return web.json_response(TokenizeResult(ids).to_json())
 
 
@@ -43,8 +54,10 @@ async def generate(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     asked = GenerateRequest.from_json(await read_json(request))
     services.fences.check("generate", asked.request_id, asked.fence)
-    encode = services.prompts.encode
-    prompt = await in_thread(services.quick, encode, asked.messages, asked.prompt, asked.prompt_ids)
+    place = services.prompts.place
+    prompt, context = await in_thread(
+        services.quick, place, asked.messages, asked.prompt, asked.context, asked.prompt_ids
+    )
     params = await in_thread(services.quick, services.sampling.resolve, asked.sampling, asked.max_tokens)
     cid = services.ensembles.give(asked.ensemble) if asked.ensemble else asked.adapter_cid
     adapter = await lease(services.loader, cid) if cid else None
@@ -60,7 +73,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
         first = await anext(events)
         if isinstance(first, Failed):
             return refusal_of_failure(first)
-        return await _answer(request, prompt, first, events)
+        return await _answer(request, Prompt(prompt, context), first, events)
 
 
 async def counted(
@@ -80,7 +93,7 @@ async def counted(
 
 
 async def _answer(
-    request: web.Request, prompt: tuple[int, ...], first: Event, rest: AsyncIterator[Event]
+    request: web.Request, prompt: Prompt, first: Event, rest: AsyncIterator[Event]
 ) -> web.StreamResponse:
     services = request.app[SERVICES]
     response = web.StreamResponse(
@@ -94,7 +107,7 @@ async def _answer(
     return response
 
 
-def sse(event: Event, prompt: tuple[int, ...], services: Services) -> bytes:
+def sse(event: Event, prompt: Prompt, services: Services) -> bytes:
     """One server-sent event."""
     body: dict[str, object]
     if isinstance(event, TokenProduced):
@@ -102,7 +115,12 @@ def sse(event: Event, prompt: tuple[int, ...], services: Services) -> bytes:
         name, body = "token", TokenEvent(event.index, event.token, event.text, scores).to_json()
     elif isinstance(event, Finished):
         result = GenerateResult(
-            prompt, event.output_ids, event.text, event.finish_reason, from_hex(services.profile_id, 32)
+            prompt.ids,
+            event.output_ids,
+            event.text,
+            event.finish_reason,
+            from_hex(services.profile_id, 32),
+            prompt.context,
         )
         name, body = "done", result.to_json()
     else:

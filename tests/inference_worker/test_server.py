@@ -9,11 +9,14 @@ import pytest
 from inference_worker.routes.fences import Fences, StaleFence
 from inference_worker.server import create_app
 from protocol.attribution import Lane
+from protocol.context import ContextRow
 from protocol.wire import (
     AttributeRequest,
     AttributeResult,
     GenerateResult,
     TokenEvent,
+    TokenizeRequest,
+    TokenizeResult,
     WorkerHealth,
 )
 from tests.inference_worker.adapters.peft_folders import (
@@ -411,6 +414,21 @@ async def test_tokenize_sees_what_generation_sees(worker):
     _, events = await worker.generate(messages=(("user", "héllo"),), prompt=None)
     assert status == 200
     assert json.loads(body)["ids"] == events[-1][1]["prompt_ids"]
+
+
+async def test_rows_go_into_the_prompt_and_their_places_come_back(worker):
+    """SPEC 5.203, 5.204: in tokenising as in generation; an answer without rows has no places."""
+    rows = [{"row": 7, "text": "a row"}, {"row": 3, "text": "another"}]
+    _, events = await worker.generate(context=rows)
+    done = GenerateResult.from_json(events[-1][1])
+    asked = TokenizeRequest(None, "Hello", tuple(ContextRow(**row) for row in rows))
+    status, body = await worker.call("POST", "/tokenize", asked.to_json())
+    assert status == 200 and TokenizeResult.from_json(json.loads(body)).ids == done.prompt_ids
+    assert done.context is not None and done.context.indexes == (7, 3)
+    done.context.check(done.prompt_ids)
+    _, plain = await worker.generate()
+    without = GenerateResult.from_json(plain[-1][1])
+    assert without.context is None and done.context.keep(done.prompt_ids, ()) == without.prompt_ids
 
 
 async def test_unknown_job_is_404(worker):

@@ -10,12 +10,16 @@ from protocol import wire
 from protocol.attribution import Lane, LaneUnits
 from protocol.canonical import parse_json
 from protocol.cid import cid_of_raw
+from protocol.context import Context, ContextRow, PlacedRow
 from protocol.errors import WireError
+from protocol.retrieval import Ablations, Null
 from protocol.spans import Match
 from tests.protocol.records import json_values
 
 CID = cid_of_raw(b"blob").text
 DIGEST = "0x" + "ab" * 32
+
+CONTEXT = Context(1, 8, (PlacedRow(3, 2, 4), PlacedRow(1, 4, 6)))
 
 MESSAGES = {
     "generate": wire.GenerateRequest(
@@ -29,6 +33,29 @@ MESSAGES = {
     "done": wire.GenerateResult((1, 2), (3,), "x", "stop", bytes(32)),
     "error": wire.ErrorEvent("busy", "later"),
     "tokenize": wire.TokenizeRequest(None, "text"),
+    "generate with rows": wire.GenerateRequest(
+        "r",
+        1,
+        CID,
+        None,
+        "text",
+        None,
+        5,
+        wire.Sampling(),
+        context=(ContextRow(3, "a row"), ContextRow(1, "b")),
+    ),
+    "done with rows": wire.GenerateResult((1,) * 9, (3,), "x", "stop", bytes(32), CONTEXT),
+    "tokenize with rows": wire.TokenizeRequest(None, "text", (ContextRow(3, "a row"),)),
+    "attribute with rows": wire.AttributeRequest(
+        "r", 2, CID, CID, CID, (1,) * 9, (2, 3), 6, (Lane.GRADIENT, Lane.SPAN, Lane.RETRIEVAL), CONTEXT
+    ),
+    "attributed with rows": wire.AttributeResult(
+        b"\1" * 32,
+        (LaneUnits(Lane.RETRIEVAL, ((3, 10),), 5, True),),
+        (),
+        ("a",),
+        Ablations(-5, ((0, -4), (1, -2)), (Null(7, 0, -3, -3),)),
+    ),
     "tokenized": wire.TokenizeResult((1, 2, 3)),
     "attribute": wire.AttributeRequest("r", 2, CID, CID, CID, (1,), (2, 3), 6, (Lane.SPAN, Lane.GRADIENT)),
     "attributed": wire.AttributeResult(
@@ -53,6 +80,16 @@ MESSAGES = {
         ("j-1",),
     ),
 }
+MAY_BE_LEFT_OUT = (
+    "adapter_cid",
+    "tenant",
+    "held_out_cid",
+    "loss",
+    "eta_seconds",
+    "scores",
+    "context",
+    "ablations",
+)
 named = pytest.mark.parametrize("name", MESSAGES)
 
 
@@ -91,9 +128,7 @@ def test_missing_and_mistyped_fields_are_refused_by_name(name):
                 type(message).from_json(rest)
             except WireError:
                 continue
-            assert field in ("adapter_cid", "tenant", "held_out_cid", "loss", "eta_seconds", "scores"), (
-                f"{field} may be left out"
-            )
+            assert field in MAY_BE_LEFT_OUT, f"{field} may be left out"
 
 
 @named

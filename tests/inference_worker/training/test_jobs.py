@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from inference_worker.attribution.index_files import IndexFiles
 from inference_worker.attribution.index_store import fetch_index, open_index
 from inference_worker.attribution.service import AttributionService
 from inference_worker.base.chat import render_answer, render_question
+from inference_worker.base.context import place_in_chat
 from inference_worker.base.load import Base
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.errors import JobConflict, JobUnknown
@@ -19,6 +21,8 @@ from inference_worker.training.bundle_reader import read_bundle
 from inference_worker.training.jobs import JobRunner
 from protocol.attribution import Lane
 from protocol.canonical import parse_json
+from protocol.context import ContextRow, row_text
+from protocol.retrieval import draw_nulls, orders_of, retrievable_rows, retrieval_lane, seed_of
 from protocol.wire import AttributeRequest
 from protocol.wire_jobs import JobStatus
 from tests.inference_worker.blob_server import TOKEN, BlobServer
@@ -46,7 +50,7 @@ def until(
 def test_a_job_leaves_a_servable_bundle_and_an_index_that_answers(
     runner: JobRunner, node: BlobServer, tiny_base: Base, tmp_path: Path
 ) -> None:
-    """SPEC 2.29, 2.30, 2.31, 5.30"""
+    """SPEC 2.29, 2.30, 2.31, 5.30, 5.209, 5.211, 5.212"""
     manifest = publish(node)
     runner.start()
     runner.submit(spec(node, tiny_base, manifest))
@@ -60,6 +64,7 @@ def test_a_job_leaves_a_servable_bundle_and_an_index_that_answers(
     check_bundle(blobs, result, manifest)
     check_tokens(blobs, result)
     check_attribution(blobs, result, manifest, tiny_base, tmp_path)
+    check_retrieval(blobs, result, manifest, tiny_base)
 
 
 def check_bundle(blobs: NodeBlobs, result: object, manifest: str) -> None:
@@ -107,6 +112,42 @@ def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Bas
     )
     assert "".join(answer.token_texts) == qa(0).completion
     assert {row for row, _ in answer.lanes[0].units} <= set(index.rows.tolist())
+
+
+def check_retrieval(blobs: NodeBlobs, result: object, manifest_cid: str, base: Base) -> None:
+    """What the node recomputes is what the worker said; the gradient lane does not see the rows."""
+    assert isinstance(result, dict)
+    manifest, service = blobs.manifest(manifest_cid), AttributionService(base, blobs)
+    rows = {source.place.index: row_text(source.row) for source in blobs.rows(manifest_cid)}
+    open_rows = retrievable_rows(manifest)
+    plain = AttributeRequest(
+        request_id="r-2",
+        fence=1,
+        adapter_cid=result["bundle_cid"],
+        index_cid=result["index_cid"],
+        manifest_cid=manifest_cid,
+        prompt_ids=tuple(render_question(base.tokenizer, qa(0).prompt)),
+        output_ids=tuple(render_answer(base.tokenizer, qa(0).completion)),
+        min_span_tokens=2,
+    )
+    # Eight rows have to be left, so that chance can be measured.
+    for count in (2, len(open_rows) - 7):
+        placed = [ContextRow(row, rows[row]) for row in open_rows[:count]]
+        ids, context = place_in_chat(base.tokenizer, [("user", qa(0).prompt)], placed)
+        lanes = (*plain.lanes, Lane.RETRIEVAL)
+        request = replace(plain, prompt_ids=ids, lanes=lanes, context=context)
+        answer = service.attribute(request)
+        assert answer == service.attribute(request)
+        assert answer.lanes[:2] == service.attribute(plain).lanes
+        lane = answer.lanes[2]
+        assert lane.ran == (answer.ablations is not None) == (count == 2)
+        if answer.ablations is not None:
+            seed = seed_of(request.index_cid, manifest_cid, ids, request.output_ids)
+            drawn = draw_nulls(open_rows, context.indexes, seed)
+            assert tuple(null.row for null in answer.ablations.nulls) == drawn
+            orders = orders_of(count, seed)
+            tokens = len(request.output_ids)
+            assert lane == retrieval_lane(context.indexes, answer.ablations, orders, tokens)
 
 
 def test_a_killed_training_process_is_started_again_and_finishes(
