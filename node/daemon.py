@@ -44,6 +44,7 @@ from node.service import Loop, Service, start_all, stop_all
 from node.serving.dispatcher import Dispatcher
 from node.serving.model import Catalog
 from node.serving.provenance import Provenance
+from node.serving.retriever import Retriever
 from node.serving.worker_client import WorkerClient
 from node.serving.worker_process import WorkerPaths, WorkerProcess, worker_command
 from node.settlement.aggregator import Aggregator, Clock
@@ -148,8 +149,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
     """Open the database, connect to the chain and put every part together. Nothing runs yet."""
     ground = _ground(settings)
     database, blobs, chain, node = ground.database, ground.blobs, ground.chain, ground.node
-    times, metrics = _settlement_times(chain), Registry()
-    follow = _follower(database, chain, node)
+    times, metrics, follow = _settlement_times(chain), Registry(), _follower(database, chain, node)
     parameters = ParameterMirror(chain.contract("ProtocolParameters"))
     channels, sessions, vouchers = _payments(settings, ground, times)
     worker = WorkerClient(settings.worker.socket, settings.worker.token_file)
@@ -185,6 +185,7 @@ def build_core(settings: DaemonSettings, catalog_of: CatalogOf) -> Core:
             catalog,
             Provenance(chain),
             admissions,
+            Retriever(blobs, versions.manifest, revocations(chain)),
             dispatcher,
             attributor,
             versions,

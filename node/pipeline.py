@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from node.attribution.attributor import Attributor, Versions
@@ -31,6 +31,7 @@ from node.serving.live import Finished, LiveAnswer, Token
 from node.serving.model import AUTO, Catalog, ServedModel
 from node.serving.order import Order
 from node.serving.provenance import Provenance
+from node.serving.retriever import Retriever
 from node.store.jobs import JobStore, StoredJob
 from node.store.receipts import StoredReceipt
 from protocol.hashing import Keccak
@@ -51,6 +52,7 @@ class InferenceRequest:
 
     `body_digest` is the sha256 of the canonical body: with it a reused idempotency key is told from a
     repeated one. `max_price` (wei) is the most that the client will pay, None for no limit of its own.
+    `retrieve` is how many rows of the model's Datanet may be put into the prompt.
     """
 
     model: str
@@ -63,6 +65,7 @@ class InferenceRequest:
     api_key: str | None
     voucher: SignedVoucher | None
     max_price: int | None = None
+    retrieve: int = 0
 
     @property
     def order(self) -> Order:
@@ -73,13 +76,14 @@ class InferenceRequest:
 @dataclass(frozen=True)
 class Admission:
     """A request that the node has agreed to serve, with its worst-case price reserved. `chosen` says why
-    the node took this model, empty where the client named it.
+    the node took this model, empty where the client named it; `retrieved` are the rows in the prompt.
     """
 
     request_id: bytes
     model: str
     created: int
     chosen: str = ""
+    retrieved: tuple[int, ...] = ()
 
 
 class Pipeline:
@@ -90,6 +94,7 @@ class Pipeline:
         catalog: Catalog,
         provenance: Provenance,
         admissions: Admissions,
+        retriever: Retriever,
         dispatcher: Dispatcher,
         attributor: Attributor,
         versions: Versions,
@@ -105,6 +110,7 @@ class Pipeline:
         self._catalog = catalog
         self._provenance = provenance
         self._admissions = admissions
+        self._retriever = retriever
         self._dispatcher = dispatcher
         self._attributor = attributor
         self._versions = versions
@@ -140,7 +146,8 @@ class Pipeline:
                     raise
         job = self._jobs.get(job_id)
         model = ServedModel.from_json(job.model_json)
-        return Admission(job_id, model.name, job.requested_at, model.chosen)
+        rows = tuple(row.row for row in Order.from_json(job.order_json).context)
+        return Admission(job_id, model.name, job.requested_at, model.chosen, rows)
 
     async def _record(
         self, job_id: bytes, key: str, payer: Payer, request: InferenceRequest, abandoned: StoredJob | None
@@ -148,7 +155,8 @@ class Pipeline:
         """The first durable step: the job, with its worst-case price reserved."""
         model = await asyncio.to_thread(self._find, request)
         await asyncio.to_thread(self._check_payable, model)
-        prompt_tokens = await self._dispatcher.count_tokens(model, request.order)
+        order = await asyncio.to_thread(self._with_rows, request, model)
+        prompt_tokens = await self._dispatcher.count_tokens(model, order)
         parameters = await asyncio.to_thread(self._parameters.current)
         job = StoredJob(
             request_id=job_id,
@@ -156,7 +164,7 @@ class Pipeline:
             idempotency_key=key,
             body_digest=request.body_digest,
             session_id=payer.session_id,
-            order_json=request.order.to_json(),
+            order_json=order.to_json(),
             model_json=model.to_json(),
             prompt_salt=secrets.token_bytes(32) if abandoned is None else abandoned.prompt_salt,
             reserved=price(prompt_tokens, request.max_tokens, model.rates),
@@ -171,6 +179,13 @@ class Pipeline:
         if request.model == AUTO:
             return self._catalog.choose(request.order.question)
         return self._catalog.find(request.model)
+
+    def _with_rows(self, request: InferenceRequest, model: ServedModel) -> Order:
+        """What is asked, with the rows that were asked for before it. Once recorded they stay the same."""
+        if not request.retrieve:
+            return request.order
+        rows = self._retriever.find(model, request.order.question, request.retrieve)
+        return replace(request.order, context=rows)
 
     def _is_served(self, job_id: bytes, body_digest: bytes) -> bool:
         known = self._jobs.find_same(job_id, body_digest)
@@ -257,7 +272,7 @@ class Pipeline:
             async for fence, event in events:
                 if isinstance(event, GenerateResult):
                     answer = Answer(tuple(tokens), event)
-                    check_answer(answer, order.max_tokens, model.rates, job.reserved)
+                    check_answer(answer, order, model.rates, job.reserved)
                     self._jobs.answer(job.request_id, fence, answer.to_json())
                     failpoint("result.persisted")
                     return answer.finished(model.rates)
@@ -288,7 +303,7 @@ class Pipeline:
         sampling = sampling_digest(order.sampling, order.max_tokens, self._keccak)
         parameters = await asyncio.to_thread(self._parameters.at, job.parameters_version)
         attribution = await self._attributor.attribute(
-            job.request_id, job.fence, model, result.prompt_ids, result.output_ids, parameters.lane_weights
+            job.request_id, job.fence, model, result, parameters.lane_weights
         )
         version = None if model.manifest_cid is None else self._versions.version(model.manifest_cid)
         treasury = await asyncio.to_thread(self._parameters.treasury_at, job.parameters_version)

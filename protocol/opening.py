@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from protocol.context import Context, read_context
+from protocol.errors import ContextError
 from protocol.fields import Fields
 from protocol.hashing import Keccak, to_hex
 from protocol.receipt import Receipt, output_root, prompt_digest
@@ -13,13 +15,15 @@ from protocol.wire_fields import VERSION, opened, token_ids
 @dataclass(frozen=True, slots=True)
 class Opening:
     """Token ids of a question and its answer, the digest of how the answer was drawn, and the prompt's salt
-    (both 32 bytes).
+    (both 32 bytes). `context` says where rows of the Datanet stood in the question; no digest binds it, the
+    rows' own tokens do.
     """
 
     prompt_ids: tuple[int, ...]
     output_ids: tuple[int, ...]
     sampling: bytes
     salt: bytes
+    context: Context | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -29,6 +33,7 @@ class Opening:
             "output_ids": list(self.output_ids),
             "sampling": to_hex(self.sampling),
             "salt": to_hex(self.salt),
+            "context": None if self.context is None else self.context.to_json(),
         }
 
     @classmethod
@@ -40,7 +45,13 @@ class Opening:
             token_ids(fields, "output_ids"),
             fields.hexadecimal("sampling", 32),
             fields.hexadecimal("salt", 32),
+            read_context(fields, "context"),
         )
+        try:
+            if opening.context is not None:
+                opening.context.check(opening.prompt_ids)
+        except ContextError as error:
+            raise fields.wrong("context", str(error)) from error
         fields.done()
         return opening
 

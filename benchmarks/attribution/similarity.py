@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.attribution.features import Features
 from benchmarks.attribution.task import Item, Scores, Task
-from inference_worker.evaluation.bm25 import Bm25
+from protocol.bm25 import Bm25
 
 
 def chance(task: Task, seed: int) -> Scores:

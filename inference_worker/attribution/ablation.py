@@ -22,6 +22,7 @@ from inference_worker.base.context import row_ids
 from inference_worker.base.exchange import Exchange, common_prefix, token_losses
 from inference_worker.base.load import Base
 from inference_worker.blobs.node_blobs import Blobs
+from inference_worker.errors import RequestInvalid
 from protocol.context import Context, row_text
 from protocol.lanes import Lane, LaneUnits
 from protocol.manifest import Manifest, decode_row
@@ -56,9 +57,11 @@ class OpenRows:
     cids: bytes
 
     def cid(self, row: int) -> str:
-        """Where a row's bytes are."""
-        place = CID_CHARS * bisect_left(self.rows, row)
-        return self.cids[place : place + CID_CHARS].decode("ascii")
+        """Where a row's bytes are. Raises RequestInvalid for a row that may not stand in a prompt."""
+        place = bisect_left(self.rows, row)
+        if place == len(self.rows) or self.rows[place] != row:
+            raise RequestInvalid("context", row, "rows of the version that are open")
+        return self.cids[CID_CHARS * place : CID_CHARS * (place + 1)].decode("ascii")
 
 
 def open_rows_of(manifest: Manifest) -> OpenRows:
@@ -75,7 +78,8 @@ def retrieved_units(
     request: AttributeRequest,
     context: Context,
 ) -> Found:
-    """The retrieval lane with its measurements.
+    """The retrieval lane with its measurements. Raises RequestInvalid where a row does not stand in the
+    prompt where the request says that it does.
 
     The lane does not run where the version has too few other rows to say what chance looks like.
     """
@@ -85,8 +89,14 @@ def retrieved_units(
     if not drawn:
         return LaneUnits(Lane.RETRIEVAL, (), 0, ran=False), None
     orders = orders_of(len(context.rows), seed)
-    texts = {row: row_text(decode_row(blobs.get(open_rows.cid(row)))) for row in drawn}
-    nulls = [(row, row_ids(base.tokenizer, texts[row])) for row in drawn]
+
+    def ids_of(row: int) -> Ids:
+        return row_ids(base.tokenizer, row_text(decode_row(blobs.get(open_rows.cid(row)))))
+
+    for placed in context.rows:
+        if ids_of(placed.row) != prompt[placed.start : placed.end]:
+            raise RequestInvalid("context", placed, "places at which the rows stand")
+    nulls = [(row, ids_of(row)) for row in drawn]
     found = measure(base.model, served_probe(base.model, index), prompt, context, output, orders, nulls)
     return retrieval_lane(context.indexes, found, orders, len(output)), found
 

@@ -14,8 +14,8 @@ import torch
 
 from inference_worker.base.exchange import Exchange, batches_of, common_prefix, hidden_states, prefix_states
 from inference_worker.evaluation.agreement import Floats
-from inference_worker.evaluation.bm25 import Bm25
 from inference_worker.evaluation.held_out import Question
+from protocol.bm25 import Bm25
 
 
 def bm25_scores(questions: Sequence[Question], rows: Sequence[Question]) -> Floats:

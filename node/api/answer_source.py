@@ -15,7 +15,14 @@ from node.errors import NotFound, OpenLedgerError
 from node.governance.parameters import ParameterMirror
 from node.payments.session import Sessions, Unauthenticated
 from node.receipts.issuer import stored_receipt
-from node.receipts.log import stored_report, stored_spans, stored_terms
+from node.receipts.log import (
+    RetrievedRow,
+    stored_ablations,
+    stored_report,
+    stored_retrieved,
+    stored_spans,
+    stored_terms,
+)
 from node.serving.answer import Answer
 from node.serving.model import ServedModel
 from node.serving.order import Order
@@ -76,6 +83,7 @@ class AnswerSource:
         receipt = stored_receipt(stored) if stored is not None else None
         report = stored_report(stored) if stored is not None else None
         spans = stored_spans(stored) if stored is not None else ()
+        retrieved = stored_retrieved(stored) if stored is not None else ()
         epoch, state = self.settlement(receipt) if receipt is not None else (None, "owed")
         return AnswerRecord(
             request_id=request_id,
@@ -85,7 +93,7 @@ class AnswerSource:
             prompt=prompt_of(Order.from_json(job.order_json)),
             token_texts=tuple(token.text for token in answer.tokens) if answer is not None else (),
             spans=spans,
-            rows=self._rows(model, report, spans),
+            rows=self._rows(model, report, spans, retrieved),
             receipt=receipt,
             signature=stored.signature if stored is not None else None,
             report=report,
@@ -94,6 +102,8 @@ class AnswerSource:
             epoch=epoch,
             epoch_state=state,
             progress=self._progress(job),
+            retrieved=retrieved,
+            ablations=stored_ablations(stored) if stored is not None else (),
         )
 
     def _progress(self, job: StoredJob) -> Progress:
@@ -160,12 +170,17 @@ class AnswerSource:
         return tuple(Part(name, amount) for name, amount in amounts.named)
 
     def _rows(
-        self, model: ServedModel, report: AttributionReport | None, spans: tuple[Match, ...]
+        self,
+        model: ServedModel,
+        report: AttributionReport | None,
+        spans: tuple[Match, ...],
+        retrieved: tuple[RetrievedRow, ...],
     ) -> tuple[RowView, ...]:
         if report is None or model.manifest_cid is None:
             return ()
         manifest = self._versions.manifest(model.manifest_cid)
         named = {entry.row for entry in report.entries} | {span.row for span in spans}
+        named |= {one.row for one in retrieved}
         return tuple(self._row(manifest, index) for index in sorted(named))
 
     def _row(self, manifest: Manifest, index: int) -> RowView:

@@ -47,6 +47,11 @@ def percent(ppm: int) -> str:
     return f"{whole}.{digits} %"
 
 
+def nats(micronats: int) -> str:
+    """Log-likelihood to two decimals, in nats."""
+    return f"{micronats / 1_000_000:.2f}".replace("-", "−")
+
+
 def size(nbytes: int) -> str:
     """Bytes in the unit that leaves the fewest digits before the point, with one behind it."""
     for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):

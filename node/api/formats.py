@@ -16,7 +16,8 @@ from protocol.hashing import to_hex
 @dataclass(frozen=True)
 class Envelope:
     """What is the same in every piece of one answer. `origin` is this node's public address, `logprobs`
-    whether the client asked for them; `chosen` why the node took this model, where the client left it to us.
+    whether the client asked for them; `chosen` why the node took this model, where the client left it to us;
+    `retrieved` the rows in the prompt, None where none were asked for.
     """
 
     form: Literal["chat", "text"]
@@ -26,6 +27,7 @@ class Envelope:
     origin: str
     logprobs: bool = False
     chosen: str = ""
+    retrieved: tuple[int, ...] | None = None
 
     @property
     def answer_id(self) -> str:
@@ -40,6 +42,7 @@ class Envelope:
             "receipt_url": f"{self.origin}/v1/receipts/{name}",
             "attribution_url": f"{self.origin}/v1/attribution/{name}",
             "answer_url": f"{self.origin}/answers/{name}",
+            **({} if self.retrieved is None else {"retrieved": list(self.retrieved)}),
             **({"auto": {"model": self.model, "reason": self.chosen}} if self.chosen else {}),
         }
 

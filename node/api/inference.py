@@ -146,6 +146,7 @@ async def _serve(request: web.Request, parsed: Parsed, form: Literal["chat", "te
             origin_of(request),
             asked.sampling.logprobs is not None,
             admission.chosen,
+            admission.retrieved if asked.retrieve else None,
         )
         # The client's key makes a second try the same request; without one it would be a new one, billed
         # again.

@@ -17,6 +17,7 @@ from node.api.problems import Problem, invalid
 from node.api.sampling_parameters import NAMES, parse_sampling
 from node.pipeline import InferenceRequest
 from protocol.canonical import parse_json
+from protocol.context import MAX_CONTEXT_ROWS
 from protocol.json_schema import MAX_SCHEMA_DEPTH
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}(@[0-9]{1,9})?")
@@ -58,7 +59,9 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
 }
 _IGNORED = frozenset({"user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key"})
 _FORM_ONLY = frozenset({"stream", "stream_options"})
-_READ = _FORM_ONLY | NAMES | {"model", "messages", "prompt", "max_tokens", "max_completion_tokens"}
+_READ = (
+    _FORM_ONLY | NAMES | {"openledger", "model", "messages", "prompt", "max_tokens", "max_completion_tokens"}
+)
 
 
 def parse_chat(body: bytes, headers: Mapping[str, str], limits: Limits) -> Parsed:
@@ -122,6 +125,7 @@ def _parsed(
         body_digest=_body_digest(document),
         api_key=credentials.bearer(headers),
         voucher=credentials.voucher(headers),
+        retrieve=_retrieve(document.get("openledger")),
     )
     return Parsed(request, stream, _include_usage(document.get("stream_options"), stream))
 
@@ -198,6 +202,20 @@ def _max_tokens(document: Mapping[str, Any], limits: Limits) -> int:
             raise invalid(name, f"{name} must be 1..{limits.max_tokens}, got {value}")
         return value
     return limits.default_max_tokens
+
+
+def _retrieve(value: object) -> int:
+    """The one thing that the member `openledger` may ask for: rows of the model's Datanet in the prompt."""
+    if value is None:
+        return 0
+    if not isinstance(value, dict) or not value.keys() <= {"retrieve"}:
+        raise invalid("openledger", "openledger may hold retrieve only")
+    rows = value.get("retrieve", 0)
+    if type(rows) is not int:
+        raise invalid("openledger.retrieve", "retrieve must be an integer", "invalid_type")
+    if not 0 <= rows <= MAX_CONTEXT_ROWS:
+        raise invalid("openledger.retrieve", f"retrieve must be 0..{MAX_CONTEXT_ROWS}, got {rows}")
+    return rows
 
 
 def _boolean(value: object, param: str) -> bool:

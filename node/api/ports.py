@@ -7,9 +7,10 @@ of the HTTP layer can drive it with any object of the same shape.
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from node.pipeline import Admission, InferenceRequest
+from node.receipts.log import RetrievedRow
 from node.serving.live import Finished, Token
 from node.training.reports import Provenance
 from protocol.attribution import AttributionReport
@@ -109,6 +110,7 @@ class Progress:
 class AnswerRecord:
     """Everything this node knows of one answer. Before attribution is done `receipt` and `report` are None.
 
+    `retrieved` are the rows that stood in the prompt, `ablations` what was measured without some of them.
     `roles` and `earners` each add up to the price; `epoch_state` says how far the money has come: "owed",
     "claimed", "stated", "committed", then "final".
     """
@@ -129,6 +131,8 @@ class AnswerRecord:
     epoch: int | None
     epoch_state: str
     progress: Progress = Progress("generating")
+    retrieved: tuple[RetrievedRow, ...] = ()
+    ablations: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)

@@ -97,9 +97,26 @@ def attribution_of(record: AnswerRecord, report: AttributionReport, readable: bo
             {"start": span.start, "length": span.length, "row": span.row, "row_start": span.row_start}
             for span in record.spans
         ],
+        "retrieved": [
+            {"row": one.row, "start": one.start, "end": one.end, "added_micronats": one.added}
+            for one in record.retrieved
+        ]
+        if readable
+        else None,
+        "ablations": list(record.ablations) if readable else None,
         "token_texts": list(record.token_texts) if readable else None,
-        "rows": [_row(row, readable) for row in record.rows],
+        "rows": [_row(row, readable) for row in shown_rows(record, readable)],
     }
+
+
+def shown_rows(record: AnswerRecord, readable: bool) -> tuple[RowView, ...]:
+    """The rows that a reader is told of. Which ones a question found says something of the question: to
+    those who may not read it, only rows that earn or that the answer repeats are named.
+    """
+    public = {span.row for span in record.spans}
+    if record.report is not None:
+        public |= {entry.row for entry in record.report.entries}
+    return tuple(row for row in record.rows if readable or row.index in public)
 
 
 def by_owner(report: AttributionReport) -> tuple[tuple[str, int], ...]:

@@ -95,4 +95,4 @@ def _opening_of(job: StoredJob) -> Opening:
         raise NotFound("the request has no answer", request_id="0x" + job.request_id.hex())
     result, order = Answer.from_json(job.result_json).result, Order.from_json(job.order_json)
     sampling = sampling_digest(order.sampling, order.max_tokens, keccak)
-    return Opening(result.prompt_ids, result.output_ids, sampling, job.prompt_salt)
+    return Opening(result.prompt_ids, result.output_ids, sampling, job.prompt_salt, result.context)

@@ -18,7 +18,7 @@ from node.api.inference import is_called
 from node.api.keys import ANSWERS, MODELS, NETWORK, origin_of
 from node.api.ports import AnswerRecord, Network
 from node.api.problems import Problem
-from node.api.receipts import by_owner, request_id_of
+from node.api.receipts import by_owner, request_id_of, shown_rows
 from node.api.site_data import SiteData
 from protocol.hashing import to_hex
 from protocol.types import parse_address
@@ -72,6 +72,7 @@ def environment_of(folder: Path) -> jinja2.Environment:
         display.glyph,
         display.grouped,
         display.percent,
+        display.nats,
         display.rounded,
         display.short,
         display.size,
@@ -124,11 +125,13 @@ async def answer(request: web.Request) -> web.Response:
 
 def _answer_values(record: AnswerRecord, readable: bool) -> dict[str, Any]:
     owners = by_owner(record.report) if record.report is not None else ()
-    row_owner = {row.index: row.owner for row in record.rows}
+    listed = shown_rows(record, readable)
+    row_owner = {row.index: row.owner for row in listed}
+    added = {one.row: one.added for one in record.retrieved} if readable else {}
     tints = display.colours([owner for owner, _ in owners])
     shown = display.runs(record.token_texts, record.spans) if readable else ()
-    marked = {run.row for run in shown if run.row is not None}
-    rows = sorted(record.rows, key=lambda row: (row.index not in marked, row.index))
+    marked = {run.row for run in shown if run.row is not None} | set(added)
+    rows = sorted(listed, key=lambda row: (row.index not in marked, row.index))
     return {
         "here": "/answers",
         "record": record,
@@ -138,6 +141,7 @@ def _answer_values(record: AnswerRecord, readable: bool) -> dict[str, Any]:
         "rows": rows,
         "notes": {row.index: number for number, row in enumerate(rows, start=1)},
         "row_owner": row_owner,
+        "added": added,
         "owners": owners,
         "tints": tints,
         "price": record.receipt.price if record.receipt is not None else 0,

@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from node.attribution.ensembles import lanes_of_member, weighted_result
 from node.attribution.reports import build_report, report_without_sources
+from node.attribution.retrieved import check_retrieved, shown_rows
 from node.attribution.revocations import IsRevoked, revoked_rows
 from node.attribution.waiting import Bounds, Waiting
 from node.blobs.store import BlobStore
@@ -27,6 +28,7 @@ from node.serving.model import ServedModel
 from protocol.attribution import AttributionReport, Lane
 from protocol.canonical import parse_json
 from protocol.cid import parse_cid
+from protocol.context import Context
 from protocol.errors import ProtocolError
 from protocol.fields import Fields
 from protocol.manifest import Manifest, coverage, decode_manifest
@@ -52,6 +54,17 @@ class Asker(Protocol):
     """Whoever takes an attribution request to a worker; `node.serving.dispatcher.Dispatcher` does."""
 
     async def attribute(self, model: ServedModel, request: AttributeRequest) -> AttributeResult: ...
+
+
+class Answered(Protocol):
+    """The tokens of a question and its answer, and where rows stood in the question."""
+
+    @property
+    def prompt_ids(self) -> tuple[int, ...]: ...
+    @property
+    def output_ids(self) -> tuple[int, ...]: ...
+    @property
+    def context(self) -> Context | None: ...
 
 
 @dataclass(frozen=True)
@@ -132,16 +145,15 @@ class Attributor:
         request_id: bytes,
         fence: int,
         model: ServedModel,
-        prompt_ids: Sequence[int],
-        output_ids: Sequence[int],
+        answer: Answered,
         weights: Mapping[Lane, int],
     ) -> Attribution:
         """The checked report; waits while no worker is there. A model without a Datanet has no sources to
-        name.
+        name. The retrieval lane is asked for where the prompt held rows.
         """
         if model.manifest_cid is None or not model.sources:
             return Attribution(report_without_sources(), {"reason": "the model has no Datanet"})
-        requests = requests_of(request_id, fence, model, model.manifest_cid, prompt_ids, output_ids)
+        requests = requests_of(request_id, fence, model, model.manifest_cid, answer)
         self.waiting.begin(request_id)
         try:
             return await self._ask_until_done(request_id, model, model.manifest_cid, requests, weights)
@@ -184,7 +196,10 @@ class Attributor:
         weights: Mapping[Lane, int],
     ) -> Attribution:
         results = [await self._asker.attribute(model, request) for request in requests]
-        result = weighted_result(results, [source.ppm for source in model.sources], manifest)
+        for request, one in zip(requests, results, strict=True):
+            check_retrieved(request, one, manifest)
+        members = [source.ppm for source in model.sources]
+        result = weighted_result(results, members, manifest)
         # A row withdrawn since the version was published earns nothing; the chain is asked when the worker
         # has answered, so that what it says is as fresh as the receipt.
         revoked = await asyncio.to_thread(revoked_rows, result, manifest, self._is_revoked)
@@ -198,7 +213,7 @@ class Attributor:
             revoked,
             len(results),
         )
-        return Attribution(report, _evidence(result))
+        return Attribution(report, _evidence(result, shown_rows(requests, results, members)))
 
 
 def requests_of(
@@ -206,10 +221,10 @@ def requests_of(
     fence: int,
     model: ServedModel,
     manifest_cid: str,
-    prompt_ids: Sequence[int],
-    output_ids: Sequence[int],
+    answer: Answered,
 ) -> tuple[AttributeRequest, ...]:
     """One for each adapter that the model is made of."""
+    lanes = LANES if answer.context is None else (*LANES, Lane.RETRIEVAL)
     return tuple(
         AttributeRequest(
             request_id="0x" + request_id.hex(),
@@ -217,10 +232,11 @@ def requests_of(
             adapter_cid=source.adapter_cid,
             index_cid=source.index_cid,
             manifest_cid=manifest_cid,
-            prompt_ids=tuple(prompt_ids),
-            output_ids=tuple(output_ids),
+            prompt_ids=answer.prompt_ids,
+            output_ids=answer.output_ids,
             min_span_tokens=max(1, model.min_span_tokens),
-            lanes=lanes_of_member(place, LANES),
+            lanes=lanes_of_member(place, lanes),
+            context=answer.context,
         )
         for place, source in enumerate(model.sources)
     )
@@ -242,9 +258,10 @@ def _row(where: str, value: object) -> tuple[int, tuple[int, ...]]:
     return fields.integer("row", 0, MAX_UINT32), fields.integers("ids", MAX_ROW_TOKENS, 0, MAX_UINT32)
 
 
-def _evidence(result: AttributeResult) -> dict[str, object]:
+def _evidence(result: AttributeResult, retrieved: dict[str, object] | None) -> dict[str, object]:
     spans = [[match.start, match.length, match.row, match.row_start] for match in result.spans]
-    return {"spans": spans, "tokenTexts": list(result.token_texts)}
+    shown: dict[str, object] = {"spans": spans, "tokenTexts": list(result.token_texts)}
+    return shown if retrieved is None else {**shown, "retrieved": retrieved}
 
 
 def _keep(cache: OrderedDict[str, T], key: str, value: T) -> None:

@@ -1,7 +1,7 @@
 """What a worker says of each member of an ensemble, as what it would say of one adapter.
 
-The gradient lane is split by the members' weights (`protocol.ensemble`). The span lane looks at the answer
-and the Datanet version alone, which the members share: it is asked for once.
+The gradient and retrieval lanes are split by the members' weights (`protocol.ensemble`). The span lane looks
+at the answer and the Datanet version alone, which the members share: it is asked for once.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from protocol.lanes import Lane, LaneUnits
 from protocol.manifest import Manifest
 from protocol.wire import AttributeResult
 
+WEIGHTED = (Lane.GRADIENT, Lane.RETRIEVAL)
+
 
 def lanes_of_member(place: int, lanes: Sequence[Lane]) -> tuple[Lane, ...]:
     """The lanes to ask for of the member at `place`."""
-    return tuple(lanes) if place == 0 else (Lane.GRADIENT,)
+    return tuple(lanes) if place == 0 else tuple(lane for lane in lanes if lane in WEIGHTED)
 
 
 def weighted_result(
@@ -32,17 +34,24 @@ def weighted_result(
         raise ReportRefused(
             "members were attributed by different methods", methods=sorted(one.hex() for one in methods)
         )
-    gradients = [_gradient_of(result, manifest) for result in results]
-    if any(len(result.lanes) > 1 or result.spans for result in others):
-        raise ReportRefused("a member's report has more than its gradient lane", members=len(results))
-    rest = tuple(lane for lane in first.lanes if lane.lane is not Lane.GRADIENT)
-    lanes = (weighted_lane(gradients, weights), *rest)
+    kinds = [lane.lane for lane in first.lanes if lane.lane in WEIGHTED]
+    if any([lane.lane for lane in result.lanes] != kinds or result.spans for result in others):
+        raise ReportRefused(
+            "a member's report has other lanes than are split by weight", members=len(results)
+        )
+    split = [weighted_lane([_lane_of(one, kind, manifest) for one in results], weights) for kind in kinds]
+    if Lane.GRADIENT not in kinds:
+        raise ReportRefused("a member's report needs one gradient lane", lanes=len(kinds))
+    rest = [lane for lane in first.lanes if lane.lane not in WEIGHTED]
+    lanes = tuple(sorted((*split, *rest), key=lambda lane: lane.lane))
     return AttributeResult(ensemble_method(first.method_id), lanes, first.spans, first.token_texts)
 
 
-def _gradient_of(result: AttributeResult, manifest: Manifest) -> LaneUnits:
-    found = [lane for lane in result.lanes if lane.lane is Lane.GRADIENT]
+def _lane_of(result: AttributeResult, kind: Lane, manifest: Manifest) -> LaneUnits:
+    found = [lane for lane in result.lanes if lane.lane is kind]
     if len(found) != 1:
-        raise ReportRefused("a member's report needs one gradient lane", lanes=len(found))
+        raise ReportRefused(
+            "a member's report needs each of its lanes once", lane=kind.name, lanes=len(found)
+        )
     check_lane(found[0], manifest)
     return found[0]

@@ -14,6 +14,7 @@ from node.attribution.attributor import Asker, Versions, requests_of
 from node.attribution.ensembles import weighted_result
 from node.attribution.findings import Finding, compare
 from node.attribution.reports import ReportRefused, build_report
+from node.attribution.retrieved import check_retrieved
 from node.attribution.revocations import revoked_rows
 from node.serving.model import ServedModel
 from protocol.attribution import AttributionReport, Lane
@@ -61,12 +62,14 @@ class Recomputation:
 
     async def _recomputed(self, case: Case, manifest_cid: str) -> Sequence[Finding]:
         opening, name = case.opening, case.receipt.request_id
-        requests = requests_of(name, 0, case.model, manifest_cid, opening.prompt_ids, opening.output_ids)
+        requests = requests_of(name, 0, case.model, manifest_cid, opening)
         # Under a name of its own: fencing tokens are the answer's.
         asked = [replace(request, request_id=f"recheck.{name.hex()}") for request in requests]
         results = [await self._asker.attribute(case.model, request) for request in asked]
         manifest = await asyncio.to_thread(self._versions.manifest, manifest_cid)
         try:
+            for request, result in zip(asked, results, strict=True):
+                check_retrieved(request, result, manifest)
             found = await self._report(case, manifest, results)
         except ReportRefused as error:
             return [Finding("report", None, "one that this worker can make", str(error))]

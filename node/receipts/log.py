@@ -43,6 +43,18 @@ class AnswerRecord:
     lines: tuple[StoredLine, ...]
 
 
+@dataclass(frozen=True)
+class RetrievedRow:
+    """A row in a prompt: its tokens [start, end), and the micro-nats that it added, None where that was not
+    measured.
+    """
+
+    row: int
+    start: int
+    end: int
+    added: int | None
+
+
 class ReceiptLog:
     """Reads receipts; changes nothing."""
 
@@ -98,6 +110,18 @@ def stored_terms(stored: StoredReceipt) -> Terms:
 def stored_spans(stored: StoredReceipt) -> tuple[Match, ...]:
     """The spans shown beside an answer; none where attribution gave a reason instead."""
     return tuple(Match(*span) for span in _object(stored.evidence).get("spans", ()))
+
+
+def stored_retrieved(stored: StoredReceipt) -> tuple[RetrievedRow, ...]:
+    """The rows that stood in the prompt, in its order."""
+    found = _object(stored.evidence).get("retrieved") or {}
+    return tuple(RetrievedRow(*row) for row in found.get("rows", ()))
+
+
+def stored_ablations(stored: StoredReceipt) -> list[Any]:
+    """What was measured with some of these rows left out, for each adapter of the model."""
+    found = _object(stored.evidence).get("retrieved") or {}
+    return list(found.get("ablations", ()))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from node.errors import Unavailable
 from node.serving.live import Finished, Token
+from node.serving.order import Order
+from protocol.errors import ContextError
 from protocol.fields import Fields
 from protocol.logprobs import TokenScores
 from protocol.pricing import Rates, price
@@ -61,9 +63,12 @@ def _read_scores(value: object) -> TokenScores | None:
     return None if value is None else TokenScores.read(Fields(value, "scores"))
 
 
-def check_answer(answer: Answer, max_tokens: int, rates: Rates, reserved: int) -> None:
-    """Raise unless the streamed tokens are the result's, within the limits that were reserved (wei)."""
-    result = answer.result
+def check_answer(answer: Answer, order: Order, rates: Rates, reserved: int) -> None:
+    """Raise unless the streamed tokens are the result's, within the limits that were reserved (wei), and the
+    prompt holds the rows that it was to hold.
+    """
+    result, max_tokens = answer.result, order.max_tokens
+    _check_context(result, order)
     streamed = tuple(token.token_id for token in answer.tokens)
     if streamed != result.output_ids:
         raise AnswerRefused(
@@ -81,3 +86,15 @@ def check_answer(answer: Answer, max_tokens: int, rates: Rates, reserved: int) -
             price=answer.price(rates),
             reserved=reserved,
         )
+
+
+def _check_context(result: GenerateResult, order: Order) -> None:
+    wanted = tuple(row.row for row in order.context)
+    placed = () if result.context is None else result.context.indexes
+    if placed != wanted:
+        raise AnswerRefused("the prompt holds other rows than were retrieved", rows=placed, retrieved=wanted)
+    try:
+        if result.context is not None:
+            result.context.check(result.prompt_ids)
+    except ContextError as error:
+        raise AnswerRefused(f"the retrieved rows stand outside the prompt: {error}") from error

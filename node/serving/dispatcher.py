@@ -123,6 +123,7 @@ class Dispatcher:
             max_tokens=order.max_tokens,
             sampling=order.sampling,
             tenant="0x" + tenant.hex(),
+            context=order.context,
         )
         member.in_flight += 1
         try:

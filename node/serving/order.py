@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from protocol.context import ContextRow, context_rows_json
 from protocol.sampling import Sampling
 
 
 @dataclass(frozen=True)
 class Order:
-    """Exactly one of `messages` (role, content) and `prompt` is set."""
+    """Exactly one of `messages` (role, content) and `prompt` is set; `context` are rows of the Datanet to put
+    before what is asked.
+    """
 
     messages: tuple[tuple[str, str], ...] | None
     prompt: str | None
     max_tokens: int
     sampling: Sampling
+    context: tuple[ContextRow, ...] = ()
 
     @property
     def question(self) -> str:
@@ -31,6 +35,7 @@ class Order:
             "prompt": self.prompt,
             "max_tokens": self.max_tokens,
             "sampling": self.sampling.to_json(),
+            "context": context_rows_json(self.context),
         }
         return json.dumps(fields, separators=(",", ":"), sort_keys=True)
 
@@ -43,4 +48,5 @@ class Order:
             prompt=fields["prompt"],
             max_tokens=fields["max_tokens"],
             sampling=Sampling.from_json(fields["sampling"]),
+            context=tuple(ContextRow(**row) for row in fields.get("context", ())),
         )

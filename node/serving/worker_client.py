@@ -111,7 +111,7 @@ class WorkerClient:
 
     async def tokenize(self, order: Order) -> tuple[int, ...]:
         """Token ids of the order's prompt, rendered by the base's chat template where it has messages."""
-        request = TokenizeRequest(order.messages, order.prompt)
+        request = TokenizeRequest(order.messages, order.prompt, order.context)
         reply = await self.ask(TokenizeResult.from_json, "POST", "/tokenize", request.to_json())
         return reply.ids
 

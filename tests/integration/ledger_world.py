@@ -179,7 +179,7 @@ class LedgerWorld:
         )
 
     def _manifest(self) -> Manifest:
-        rows = [Row("qa", f"letter {index}", chr(97 + index), {}) for index in range(ROWS)]
+        rows = letters()
         owners = [self.plain("alice" if index % 2 else "bob") for index in range(ROWS)]
         digests = sorted(
             (to_hex(content_digest(row)), owner, cid_of_raw(encode_row(row)).text)
@@ -238,7 +238,9 @@ class LedgerWorld:
         (folder / "worker.token").write_text("a token")
         channel = self.open_channel()
         database = open_database(folder / "node.sqlite")
-        BlobStore(BlockTable(database)).put(encode_manifest(manifest), "manifest")
+        blobs = BlobStore(BlockTable(database))
+        blobs.put(encode_manifest(manifest), "manifest")
+        blobs.put_all([encode_row(row) for row in letters()], "rows")
         sessions = Sessions(ChannelStore(database), load_or_create_secret(folder / "session.secret"))
         api_key, session = sessions.create(channel, 0)
         self.authorise(channel, session.signer, cap)
@@ -281,6 +283,11 @@ class LedgerWorld:
         index = ACTORS.index(actor)
         mnemonic = "test test test test test test test test test test test junk"
         return Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}")
+
+
+def letters() -> list[Row]:
+    """The rows of the world's Datanet."""
+    return [Row("qa", f"letter {index}", chr(97 + index), {}) for index in range(ROWS)]
 
 
 @dataclass(frozen=True)

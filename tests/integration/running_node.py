@@ -31,6 +31,7 @@ class Node:
         max_tokens: int = 12,
         voucher: SignedVoucher | None = None,
         max_price: int | None = None,
+        retrieve: int = 0,
     ) -> InferenceRequest:
         return InferenceRequest(
             model=MODEL,
@@ -43,6 +44,7 @@ class Node:
             api_key=self.prepared.api_key if voucher is None else None,
             voucher=voucher,
             max_price=max_price,
+            retrieve=retrieve,
         )
 
     async def answer(self, admission: Admission) -> tuple[str, Finished]:

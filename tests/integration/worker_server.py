@@ -16,7 +16,18 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from protocol.attribution import Lane, LaneUnits
+from protocol.context import FOOTER, HEADER, Context, ContextRow, PlacedRow, segment
 from protocol.hashing import sha256
+from protocol.retrieval import (
+    Ablations,
+    Null,
+    draw_nulls,
+    masks_of,
+    null_places,
+    orders_of,
+    retrieval_lane,
+    seed_of,
+)
 from protocol.spans import Match, span_units
 from protocol.wire import (
     AttributeRequest,
@@ -34,7 +45,7 @@ FINGERPRINT = "0x" + "11" * 32
 TOKENIZER = "0x" + "22" * 32
 PROFILE = bytes.fromhex("33" * 32)
 METHOD = bytes.fromhex("44" * 32)
-ROWS = 4
+ROWS = 12
 SPAN_TOKENS = 3
 
 
@@ -43,6 +54,42 @@ def prompt_ids(messages: tuple[tuple[str, str], ...] | None, prompt: str | None)
         prompt if prompt is not None else "\n".join(f"{role}: {content}" for role, content in messages or ())
     )
     return tuple(text.encode("utf-8"))
+
+
+def placed(
+    messages: tuple[tuple[str, str], ...] | None, prompt: str | None, rows: tuple[ContextRow, ...]
+) -> tuple[tuple[int, ...], Context | None]:
+    """The prompt with the rows before it, each a line, and where they stand."""
+    asked = prompt_ids(messages, prompt)
+    if not rows:
+        return asked, None
+    ids, places = list(HEADER.encode()), []
+    for row in rows:
+        start = len(ids)
+        ids += segment(row.text).encode()
+        places.append(PlacedRow(row.row, start, len(ids)))
+    ids += FOOTER.encode()
+    return (*ids, *asked), Context(0, len(ids), tuple(places))
+
+
+def retrieval(asked: AttributeRequest, context: Context) -> AttributeResult:
+    """As if each row made the answer likelier by its index, and drawn rows by nothing."""
+    seed = seed_of(asked.index_cid, asked.manifest_cid, asked.prompt_ids, asked.output_ids)
+    orders = orders_of(len(context.rows), seed)
+
+    def worth(mask: int) -> int:
+        return sum(10**6 * row for place, row in enumerate(context.indexes) if mask >> place & 1)
+
+    full = (1 << len(context.rows)) - 1
+    nulls = tuple(
+        Null(row, place, 0, worth(full ^ 1 << place))
+        for row, place in zip(
+            draw_nulls(range(ROWS), context.indexes, seed), null_places(orders), strict=True
+        )
+    )
+    found = Ablations(0, tuple((mask, worth(mask)) for mask in masks_of(orders)), nulls)
+    lane = retrieval_lane(context.indexes, found, orders, len(asked.output_ids))
+    return AttributeResult(METHOD, (lane,), (), (), found)
 
 
 def output_ids(prompt: tuple[int, ...], seed: int, max_tokens: int) -> tuple[int, ...]:
@@ -83,20 +130,22 @@ async def get_health(_: web.Request) -> web.Response:
 @routes.post("/tokenize")
 async def post_tokenize(request: web.Request) -> web.Response:
     asked = TokenizeRequest.from_json(await request.json())
-    return web.json_response(TokenizeResult(prompt_ids(asked.messages, asked.prompt)).to_json())
+    ids, _ = placed(asked.messages, asked.prompt, asked.context)
+    return web.json_response(TokenizeResult(ids).to_json())
 
 
 @routes.post("/generate")
 async def post_generate(request: web.Request) -> web.StreamResponse:
     asked = GenerateRequest.from_json(await request.json())
-    prompt = prompt_ids(asked.messages, asked.prompt)
+    prompt, context = placed(asked.messages, asked.prompt, asked.context)
     output = output_ids(prompt, asked.sampling.seed, asked.max_tokens)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     for index, token in enumerate(output):
         await response.write(_event("token", TokenEvent(index, token, chr(token)).to_json()))
     text = bytes(output).decode("ascii")
-    await response.write(_event("done", GenerateResult(prompt, output, text, "length", PROFILE).to_json()))
+    result = GenerateResult(prompt, output, text, "length", PROFILE, context)
+    await response.write(_event("done", result.to_json()))
     return response
 
 
@@ -106,7 +155,11 @@ async def post_attribute(request: web.Request) -> web.Response:
     found = attribution(asked.prompt_ids, asked.output_ids, asked.index_cid)
     lanes = tuple(lane for lane in found.lanes if lane.lane in asked.lanes)
     spans = found.spans if Lane.SPAN in asked.lanes else ()
-    return web.json_response(replace(found, lanes=lanes, spans=spans).to_json())
+    found = replace(found, lanes=lanes, spans=spans)
+    if asked.context is not None:
+        measured = retrieval(asked, asked.context)
+        found = replace(found, lanes=(*lanes, *measured.lanes), ablations=measured.ablations)
+    return web.json_response(found.to_json())
 
 
 def _event(name: str, value: object) -> bytes:

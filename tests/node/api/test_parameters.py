@@ -142,3 +142,23 @@ def test_no_body_makes_the_parser_fail_in_another_way(body: bytes) -> None:
     """SPEC 4.53"""
     with pytest.raises(Problem, match=r"^4"):
         parse_chat(body, {}, LIMITS)
+
+
+def test_rows_of_the_datanet_are_asked_for_within_bounds() -> None:
+    """SPEC 5.215"""
+    assert chat().request.retrieve == chat(openledger=None).request.retrieve == 0
+    assert [chat(openledger={"retrieve": n}).request.retrieve for n in (0, 1, 8)] == [0, 1, 8]
+    assert chat(openledger={}).request.retrieve == 0
+    assert chat(openledger={"retrieve": 2}).request.body_digest != chat().request.body_digest
+    for wrong in (
+        1,
+        [],
+        {"retrieve": 9},
+        {"retrieve": -1},
+        {"retrieve": True},
+        {"retrieve": "2"},
+        {"rows": 2},
+    ):
+        with pytest.raises(Problem) as refused:
+            chat(openledger=wrong)
+        assert refused.value.status == 400 and str(refused.value.param).startswith("openledger")

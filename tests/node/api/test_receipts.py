@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from node.api.ports import Progress
+from node.api.ports import Progress, RowView
 from node.api.receipts import by_owner
+from node.receipts.log import RetrievedRow
 from protocol.receipt import receipt_from_json
 from protocol.types import TOTAL_PPM
 from tests.node.api import samples
@@ -78,6 +79,24 @@ async def test_texts_are_kept_from_strangers(running: Running) -> None:
         assert body["token_texts"] is None
         assert all(row["prompt"] is None for row in body["rows"])  # type: ignore[attr-defined]
         assert body["contributors"]
+
+
+async def test_which_rows_a_question_found_is_for_those_who_may_read_it(running: Running) -> None:
+    """SPEC 5.216"""
+    other = RowView(99, samples.BO, "another question", "another answer", False)
+    added = (RetrievedRow(4, 10, 20, 1_250_000), RetrievedRow(99, 20, 31, None))
+    record = replace(samples.RECORD, rows=(*samples.ROWS, other), retrieved=added, ablations=[{"base": -1}])
+    running.shelf.records[samples.REQUEST_ID] = record
+    _, body = await get(running, f"/v1/attribution/{NAME}", KEY)
+    assert body["retrieved"] == [
+        {"row": 4, "start": 10, "end": 20, "added_micronats": 1_250_000},
+        {"row": 99, "start": 20, "end": 31, "added_micronats": None},
+    ]
+    assert body["ablations"] == [{"base": -1}]
+    assert 99 in [row["index"] for row in body["rows"]]  # type: ignore[attr-defined]
+    _, body = await get(running, f"/v1/attribution/{NAME}")
+    assert (body["retrieved"], body["ablations"]) == (None, None)
+    assert [row["index"] for row in body["rows"]] == [4, 17, 31, 52]  # type: ignore[attr-defined]
 
 
 async def test_verification_lists_every_check(running: Running) -> None:

@@ -19,6 +19,7 @@ from node.api.ports import Network, RowView
 from node.api.site import WALLET_FUNCTIONS, add_site, wallet_settings
 from node.chain.deployment import load_artifact
 from node.metrics import Registry
+from node.receipts.log import RetrievedRow
 from protocol.attribution import AttributionReport, Entry, Lane
 from protocol.types import Address
 from protocol.validity_text import decimal, sentences
@@ -263,3 +264,14 @@ async def test_a_model_s_page_tells_its_report_with_intervals_and_where_it_is_fr
 async def test_a_model_that_is_not_served_has_no_page(site: Site) -> None:
     """SPEC 5.234"""
     await site.get("/models/nobody", status=404)
+
+
+async def test_an_answer_shows_which_datapoints_stood_in_its_prompt(site: Site) -> None:
+    """SPEC 5.216: and what each of them added; to a stranger not even which they are."""
+    added = (RetrievedRow(4, 10, 20, 1_250_000), RetrievedRow(31, 20, 31, None))
+    path = f"/answers/0x{samples.REQUEST_ID.hex()}"
+    site.shelf.records[samples.REQUEST_ID] = replace(samples.RECORD, retrieved=added)
+    text = await site.get(path)
+    assert "made the answer 1.25 nats likelier" in text and text.count("in the prompt") >= 2
+    site.shelf.published = False
+    assert "in the prompt" not in await site.get(path)

@@ -1,6 +1,7 @@
 """Attribution waits for a worker that is away, and calls unknown what it cannot know."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -19,12 +20,13 @@ from node.store.database import open_database
 from protocol.attribution import Lane, LaneUnits
 from protocol.canonical import canonical_json
 from protocol.cid import cid_of_raw
+from protocol.context import Context, PlacedRow
 from protocol.ensemble import UNITS_PER_PPM, ensemble_method
 from protocol.errors import FieldError
 from protocol.manifest import GRANTED, Manifest, ManifestRow, encode_manifest
 from protocol.parameters import DEFAULTS
 from protocol.types import TOTAL_PPM, Address
-from protocol.wire import AttributeRequest, AttributeResult
+from protocol.wire import AttributeRequest, AttributeResult, GenerateResult
 
 OWNER = Address("0x" + "aa" * 20)
 CID = cid_of_raw(b"row").text
@@ -32,6 +34,7 @@ MANIFEST = Manifest(
     1, 1, 0, (ManifestRow(0, "0x" + "11" * 32, OWNER, 0, "CC0-1.0", GRANTED, False, CID),), ()
 )
 RIGHT = AttributeResult(b"\1" * 32, (LaneUnits(Lane.GRADIENT, ((0, 1),), 0, ran=True),), (), ("a", "b"))
+ANSWER = GenerateResult((1, 2), (3, 4), "ab", "stop", bytes(32))
 WRONG = AttributeResult(b"\1" * 32, (LaneUnits(Lane.GRADIENT, ((9, 1),), 0, ran=True),), (), ("a", "b"))
 
 
@@ -66,6 +69,7 @@ async def attribute(
     revoked: frozenset[tuple[int, bytes]] = frozenset(),
     bounds: Bounds | None = None,
     clock: Callable[[], float] = monotonic,
+    answer: GenerateResult = ANSWER,
     **changes: object,
 ) -> attributor.Attribution:
     manifest = blobs.put(encode_manifest(MANIFEST)).text
@@ -76,7 +80,7 @@ async def attribute(
     )  # fmt: skip
     weights = DEFAULTS.lane_weights
     attributor_ = Attributor(asker, Versions(blobs), lambda *row: row in revoked, bounds, clock)
-    return await attributor_.attribute(b"\1" * 32, 4, model, (1, 2), (3, 4), weights)
+    return await attributor_.attribute(b"\1" * 32, 4, model, answer, weights)
 
 
 @pytest.mark.parametrize("absences", [0, 1, 7])
@@ -149,6 +153,26 @@ async def test_a_row_withdrawn_earns_nothing_through_any_member(blobs: BlobStore
     assert found.report.unattributed_ppm == TOTAL_PPM and found.report.lists.gradient == (
         1 << 64 | TOTAL_PPM * UNITS_PER_PPM,
     )
+
+
+async def test_the_retrieval_lane_is_asked_for_where_the_prompt_held_rows(blobs: BlobStore) -> None:
+    """SPEC 5.209, 5.212: one that could not run leaves its weight unattributed."""
+    context = Context(0, 1, (PlacedRow(0, 0, 1),))
+    silent = LaneUnits(Lane.RETRIEVAL, (), 0, ran=False)
+    asker = ScriptedAsker(replace(RIGHT, lanes=(*RIGHT.lanes, silent)))
+    found = await attribute(asker, blobs, answer=replace(ANSWER, context=context))
+    assert asker.asked[0].lanes == (Lane.GRADIENT, Lane.SPAN, Lane.RETRIEVAL)
+    assert asker.asked[0].context == context
+    weights = DEFAULTS.lane_weights
+    assert [entry.ppm for entry in found.report.entries] == [weights[Lane.GRADIENT] - weights[Lane.RETRIEVAL]]
+    assert found.evidence["retrieved"] == {
+        "start": 0,
+        "end": 1,
+        "rows": [[0, 0, 1, None]],
+        "ablations": [None],
+    }
+    without = await attribute(ScriptedAsker(RIGHT), blobs, answer=replace(ANSWER, context=context))
+    assert without.report.entries == () and "retrieval lane" in str(without.evidence["reason"])
 
 
 def test_row_tokens_are_read_strictly() -> None:

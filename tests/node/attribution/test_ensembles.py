@@ -40,6 +40,27 @@ def test_the_span_lane_is_asked_for_once() -> None:
     assert {lanes_of_member(place, LANES) for place in (1, 2, 7)} == {(Lane.GRADIENT,)}
 
 
+def test_rows_in_the_prompt_are_asked_about_member_by_member() -> None:
+    """SPEC 5.213"""
+    lanes = (*LANES, Lane.RETRIEVAL)
+    assert lanes_of_member(0, lanes) == lanes
+    assert {lanes_of_member(place, lanes) for place in (1, 7)} == {(Lane.GRADIENT, Lane.RETRIEVAL)}
+
+
+def test_a_member_pays_the_rows_in_the_prompt_by_its_weight() -> None:
+    """SPEC 5.213: and the weight of one whose lane did not run is nobody's."""
+    found = [LaneUnits(Lane.RETRIEVAL, ((row, 5),), 0, ran=True) for row in (1, 2)]
+    silent = LaneUnits(Lane.RETRIEVAL, (), 0, ran=False)
+    first = result(lanes=(gradient({}, 1), found[0]), spans=())
+    rest = [replace(result(), lanes=(gradient({}, 1), one), spans=()) for one in (found[1], silent)]
+    report = mixed_report([first, *rest])
+    lane = DEFAULTS.lane_weights[Lane.RETRIEVAL]
+    assert [(entry.lane, entry.row, entry.ppm) for entry in report.entries] == [
+        (Lane.RETRIEVAL, 1, lane * 6 // 10),
+        (Lane.RETRIEVAL, 2, lane * 3 // 10),
+    ]
+
+
 def test_a_single_adapters_result_is_its_own() -> None:
     """SPEC 4.219"""
     assert weighted_result([result()], (TOTAL_PPM,), MANIFEST) == result()
