@@ -30,6 +30,7 @@ from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.influence import InfluenceQuery, Ledger, gradient_units, unflatten
 from inference_worker.base.chat import render_answer, render_question
 from inference_worker.base.exchange import Exchange
+from inference_worker.base.fingerprint import read_record
 from inference_worker.base.load import Base, load_base
 from inference_worker.training.recipe import parse_recipe
 from protocol.shares import scores_to_shares
@@ -233,16 +234,16 @@ def text_of(counted: Mapping[str, Counted], receipts: int, seconds: float) -> st
     return "\n".join(lines) + "\n"
 
 
-def run(receipts: int, work: Path) -> tuple[dict[str, Counted], float]:
-    """All blocks that are not in `work` yet; returns counts and seconds of all."""
-    base = load_base(BASE)
+def run(receipts: int, work: Path, folder: Path) -> tuple[dict[str, Counted], float]:
+    """All blocks that are not in `work` yet, on the base in `folder`; returns counts and seconds of all."""
+    base = load_base(folder)
     rows, _ = real_rows(per_owner=8, held_out=0, seed=5)
     index = train_and_index(base, rows, parse_recipe(RECIPE), work)
     asked = questions(base, rows, receipts, seed=6)
     kept = work / "counted.json"
     state = json.loads(kept.read_text()) if kept.is_file() else {"done": 0, "seconds": 0.0, "ways": {}}
     counted = {name: Counted(**one) for name, one in state["ways"].items()}
-    lower = load_base(BASE, verify=False)
+    lower = load_base(folder, verify=False)
     lower.model.to(torch.bfloat16)
     in_16_bits = BatchedQuery(lower.model, index, torch.bfloat16)
     alone, batched = InfluenceQuery(base.model, index), BatchedQuery(base.model, index)
@@ -264,20 +265,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--receipts", type=int, default=1000)
     parser.add_argument("--work", type=Path, default=Path(".cache/attribution-recompute"))
+    parser.add_argument("--base", type=Path, default=BASE, help="folder of the base model")
+    parser.add_argument("--name", default="attribution_recompute", help="of the result's file")
     given = parser.parse_args()
     machine, commit = record.machine(), record.commit()
-    counted, seconds = run(given.receipts, given.work)
-    text = text_of(counted, given.receipts, seconds)
+    counted, seconds = run(given.receipts, given.work, given.base)
+    base = str(read_record(given.base)["name"])
+    text = f"base {base}; " + text_of(counted, given.receipts, seconds)
     print(text)
     document = {
         "machine": asdict(machine),
         "commit": commit,
+        "base": base,
         "receipts": given.receipts,
         "seconds": round(seconds),
         "recipe": RECIPE,
         "ways": {name: asdict(one) for name, one in counted.items()},
     }
-    record.write("attribution_recompute", document, text)
+    record.write(given.name, document, text)
     exact = all(one.same_shares == one.receipts for name, one in counted.items() if name != "bf16")
     return 0 if exact and counted["bf16"].refused == counted["bf16"].receipts else 1
 

@@ -93,11 +93,10 @@ def test_counts_of_blocks_add_up() -> None:
 
 @pytest.mark.slow
 def test_receipts_of_the_real_base_have_the_same_shares_however_they_are_computed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """SPEC 5.170: a few of what `python -m benchmarks.attribution_recompute` counts."""
-    monkeypatch.setattr("benchmarks.attribution_recompute.BASE", real_base_folder())
-    counted, _ = run(8, tmp_path)
+    counted, _ = run(8, tmp_path, real_base_folder())
     for name, one in counted.items():
         assert (one.same_shares == one.receipts and not one.refused) or name == "bf16", (name, one)
     assert counted["bf16"].refused == counted["bf16"].receipts
