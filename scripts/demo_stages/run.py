@@ -134,7 +134,7 @@ async def _attribute(world: World) -> dict[str, Any]:
         f" copier {found['copier_ppm']} ppm, noise {found['noise_ppm'] / 10_000:.2f} %,"
         f" unattributed {found['unattributed_ppm'] / 10_000:.1f} %"
     )
-    return found
+    return found | {"recomputed": await asyncio.to_thread(serving.recomputed, world, answers[0].request_id)}
 
 
 def _summary(world: World, results: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 """Stages 4 to 6 of the demo: the node stakes, a payer opens a channel, questions are asked and paid for."""
 
 import asyncio
+import json
 import os
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -206,6 +208,16 @@ def asked(world: World, question: Question, record: AnswerRecord) -> Asked:
         shares=dict(shares),
         unattributed=record.report.unattributed_ppm,
     )
+
+
+def recomputed(world: World, request_id: str) -> dict[str, Any]:
+    """What came of computing one answer's attribution anew, as the button on its page does."""
+    url = f"{world.api}/v1/attribution/{request_id}/recompute"
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=300) as response:
+        body = json.loads(response.read())
+    agreeing = sum(one["agrees"] is True for one in body["findings"])
+    world.console.say(f"   computed anew: {agreeing} of {len(body['findings'])} findings agree")
+    return {"agrees": body["agrees"], "findings": len(body["findings"])}
 
 
 def attribution(world: World, answers: Sequence[Asked]) -> dict[str, Any]:

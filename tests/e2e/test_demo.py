@@ -105,6 +105,7 @@ async def test_a_copy_earns_nothing_and_shares_make_a_whole(finished: Finished) 
     """SPEC 5.7, 8.80: near copies draw at most 1 ppm; every report sums to one million."""
     attribution = finished.result["attribution"]
     assert attribution["copier_ppm"] <= 1
+    assert attribution["recomputed"]["agrees"] is True
     assert "carol" not in finished.result["rewards"]["received"]
     for answer in attribution["answers"]:
         assert sum(answer["shares"].values()) + answer["unattributed"] == 1_000_000
