@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from inference_worker.attribution.influence import InfluenceQuery, Ledger, gradient_units
 from inference_worker.base.load import Base, load_base
 from inference_worker.blobs.node_blobs import NodeBlobs
 from inference_worker.errors import JobCancelled
@@ -102,6 +104,25 @@ def test_a_report_says_what_was_retrained_and_for_whom(trained: Trained, tmp_pat
     assert report.halves.retrainings == report.contributors.retrainings == 2
     assert report.general_unattributed is not None and report.decoy_share is not None
     assert decode_validity(encode_validity(report)) == report
+
+
+def test_what_rows_are_paid_is_the_kappa_of_their_index(trained: Trained) -> None:
+    """SPEC 5.181, 5.220"""
+    index = trained.subject.index
+    query, _ = InfluenceQuery(trained.base.model, index).code(trained.subject.examples[0].exchange)
+    ledger = Ledger(base=-9_000_000, adapter=-1_000_000, tokens=4)
+    clusters = np.arange(len(CODES) + 1, dtype=np.uint32)
+
+    def paid(kappa_ppm: int) -> dict[int, float]:
+        facts = replace(index.facts, kappa_ppm=kappa_ppm)
+        shrunk = replace(index, head=replace(index.head, facts=facts))
+        lane = gradient_units(shrunk, query, ledger, clusters)
+        whole = lane.unattributed + sum(units for _, units in lane.units)
+        return {row: units / whole for row, units in lane.units}
+
+    full, half = paid(1_000_000), paid(500_000)
+    assert full and half == pytest.approx({row: part / 2 for row, part in full.items()}, rel=1e-6)
+    assert paid(0) == {}
 
 
 def test_losses_of_other_questions_are_not_taken_for_these(trained: Trained, tmp_path: Path) -> None:
