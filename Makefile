@@ -91,7 +91,7 @@ bench-attribution: setup ## attribution methods beside retraining; ARGS="--profi
 	@$(PY) -m benchmarks.attribution $(ARGS)
 
 bench-attribution-scale: setup ## indexes by size: scan, disk, spans; ARGS="--ten-million" for 4 GB of rows
-	@scripts/setup_peers.sh plots
+	@scripts/setup_peers.sh plots infini
 	@$(PY) -m benchmarks.attribution_scan $(ARGS)
 	@$(PY) -m benchmarks.attribution_spans --base .cache/base/smollm2-135m-instruct-fp32 --ten-million
 	@.tools/bench/plots/bin/python -m benchmarks.attribution_plots docs/images

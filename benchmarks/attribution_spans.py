@@ -3,25 +3,31 @@
 Run: python -m benchmarks.attribution_spans --base FOLDER [--ten-million]. Rows are real text: ICD-10-CM
 questions and answers first, then the Python sources of the installed libraries, 64 tokens a row. Answers have
 160 tokens: pieces of rows of 12 to 40 tokens, between tokens drawn from the rows one by one. Every size is
-built from nothing through `ShardFolder`, the files then read back from the cache of the operating system.
+built from nothing through `ShardFolder`, the files then read back from the cache of the operating system. The
+infini-gram package gets the same rows and answers, where its environment is installed; it lists up to 50
+places of every maximal match of two tokens, ours the lowest row of each leading one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import resource
+import subprocess
 import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import commit, machine, write
+import numpy as np
+
+from benchmarks.record import ROOT, commit, machine, write
 from inference_worker.attribution.shard_folder import ShardFolder, SpanRow
 from inference_worker.attribution.spans import SpanIndex, TokenRow
 from inference_worker.attribution.suffix_index import SuffixIndex
@@ -34,6 +40,7 @@ TEN_MILLION = 10_000_000
 ROW_TOKENS = 64
 ANSWER_TOKENS = 160
 ANSWERS = 200
+PEER = ROOT / ".tools/bench/infini/bin/python"
 CHECKED = 100_000
 TEXTS_AT_ONCE = 512
 MAX_FILE_CHARACTERS = 200_000
@@ -58,6 +65,7 @@ class Figures:
     most_ms: float
     peak_bytes: int
     checked: int
+    infini_gram: dict[str, float] | None
 
 
 def texts() -> Iterator[str]:
@@ -101,6 +109,7 @@ def measure(rows: Sequence[Row]) -> Figures:
     """Build, open again, look up; the covers of the smallest size are compared with the index in memory."""
     size = sum(map(len, rows))
     places = [SpanRow(n, f"0x{sha256(str(n).encode()).hexdigest()}", False) for n in range(len(rows))]
+    asked = answers(rows, ANSWERS)
     with tempfile.TemporaryDirectory() as place:
         folder = ShardFolder(Path(place), "benchmark")
         plan = folder.plan(places)
@@ -116,7 +125,6 @@ def measure(rows: Sequence[Row]) -> Figures:
         index = folder.build(folder.plan(places), rows.__getitem__, lambda done, every: None).index
         opened = time.perf_counter()
         on_disk = sum(path.stat().st_size for path in Path(place).iterdir())
-        asked = answers(rows, ANSWERS)
         times = [_milliseconds(index, answer) for answer in asked]
     ordered = sorted(times[1:])
     return Figures(
@@ -133,7 +141,23 @@ def measure(rows: Sequence[Row]) -> Figures:
         most_ms=round(ordered[-1], 2),
         peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         checked=_compared(index, rows, asked) if size <= CHECKED else 0,
+        infini_gram=beside(rows, asked),
     )
+
+
+def beside(rows: Sequence[Row], asked: Sequence[Row]) -> dict[str, float] | None:
+    """What the infini-gram package takes for the same; None where it is not installed."""
+    if not PEER.exists():
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        given, index = Path(place) / "tokens.npz", Path(place) / "index"
+        index.mkdir()
+        tokens = np.fromiter(chain.from_iterable(rows), np.uint16)
+        np.savez(given, tokens=tokens, lengths=[len(row) for row in rows], answers=np.array(asked, np.uint16))
+        command = [str(PEER), "-m", "benchmarks.attribution_spans_peer", str(given), str(index)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def _milliseconds(index: SuffixIndex, answer: Sequence[int]) -> float:
@@ -163,7 +187,13 @@ def table(figures: Sequence[Figures]) -> str:
         f"{f.peak_bytes >> 20:>9,}"
         for f in figures
     ]
-    return "\n".join([head, *lines]) + "\n"
+    peers = [
+        f"{f.tokens:>11,} {'infini-gram':>15} {p['bytes_a_token']:>8.2f} {p['build_seconds']:>8.2f} {'':>17} "
+        f"{p['p50_ms']:>7.2f} {p['p95_ms']:>7.2f} {p['most_ms']:>8.2f}"
+        for f in figures
+        if (p := f.infini_gram) is not None
+    ]
+    return "\n".join([head, *lines, *peers]) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

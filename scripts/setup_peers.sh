@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the engine is measured against, each in an environment of its own under .tools/bench.
-# Arguments: which of transformers, vllm, llama, plots, hpo, attribution; default: the first four, which are the
+# Arguments: which of transformers, vllm, llama, plots, hpo, attribution, infini; default: the first four, which are the
 # engine's. One that does not install leaves the end of its output in .tools/bench/<name>.failed, and the
 # benchmark names it as not run.
 set -uo pipefail

@@ -65,3 +65,15 @@ def test_anything_else_is_refused(data: bytes) -> None:
     """SPEC 5.125"""
     with pytest.raises(ProtocolError):
         decode_listing(data)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_a_changed_byte_is_refused_or_another_listing(place: int, byte: int) -> None:
+    """SPEC 5.125: never another error, and never the same index under other bytes."""
+    data = bytearray(encode_listing(listing(CodeShape(2, 128, 4), 2, 5, 9)))
+    data[place % len(data)] = byte
+    try:
+        found = decode_listing(bytes(data))
+    except ProtocolError:
+        return
+    assert encode_listing(found) == bytes(data)
