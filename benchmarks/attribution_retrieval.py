@@ -15,12 +15,13 @@ import random
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.record import commit, machine, write
 from inference_worker.attribution.ablation import measure
 from inference_worker.attribution.gradients import LoraProbe, LoraWeights
 from inference_worker.base.chat import render_answer
@@ -120,9 +121,9 @@ def run_case(base: Base, probe: LoraProbe, rows: Sequence[str], index: Bm25, cas
     orders = orders_of(len(placed), seed)
     drawn = draw_nulls(range(len(rows)), context.indexes, seed)
     nulls = [(row, row_ids(base.tokenizer, rows[row])) for row in drawn]
-    began = time.perf_counter()
+    began = time.process_time()
     found = measure(base.model, probe, prompt, context, output, orders, nulls)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     lane = retrieval_lane(context.indexes, found, orders, len(output))
     whole = lane.unattributed + sum(units for _, units in lane.units)
     earned = {row: units / whole for row, units in lane.units}
@@ -132,7 +133,7 @@ def run_case(base: Base, probe: LoraProbe, rows: Sequence[str], index: Bm25, cas
         "added": [round(part, 3) for part in parts],
         "earned": [round(earned.get(row, 0.0), 4) for row, _ in placed],
         "tokens": [len(prompt), len(output)],
-        "seconds": round(seconds, 2),
+        "cpu_seconds": round(seconds, 2),
         "ablations": found.to_json(),
     }
 
@@ -148,7 +149,7 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "false_payment": round(paid["drawn"] / max(sum(paid.values()), 1e-9), 4),
         "drawn_rows_paid": round(sum(p > 0 for k, p in kinds if k == "drawn") / (2 * len(cases)), 4),
         "answer_first": round(best.count("answer") / len(cases), 4),
-        "seconds_median": statistics.median(case["seconds"] for case in cases),
+        "cpu_seconds_median": statistics.median(case["cpu_seconds"] for case in cases),
     }
 
 
@@ -156,17 +157,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--answers", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/attribution-retrieval.json"))
     asked = parser.parse_args()
-    base, results = load_base(asked.base, verify=False), {}
+    base, results, lines = load_base(asked.base, verify=False), {}, []
     probe = adds_nothing(base)
     for name, make in (("made", made), ("icd-10-cm", icd)):
         rows, cases = make(asked.answers, random.Random(SEED))
         index = Bm25(rows)
         found = [run_case(base, probe, rows, index, case) for case in cases]
         results[name] = {**summary(found), "cases": found}
-        print(name, json.dumps(summary(found)), flush=True)
-    asked.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        lines.append(f"{name} {json.dumps(summary(found))}")
+        print(lines[-1], flush=True)
+    circumstances = {"commit": commit(), "machine": asdict(machine()), "seed": SEED}
+    write("attribution-retrieval", {**circumstances, "sets": results}, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
