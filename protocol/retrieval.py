@@ -27,6 +27,8 @@ EXACT_ROWS = 4
 DRAWN_ORDERS = 2
 NULLS = 8
 MAX_MICRONATS = 1 << 40
+# What measuring one answer may take, in tokens run through the model behind what all prompts share.
+MAX_MEASURED_TOKENS = 1 << 16
 
 Order = tuple[int, ...]
 """Places of all rows of a context, first to last."""

@@ -27,6 +27,7 @@ from protocol.context import Context, row_text
 from protocol.lanes import Lane, LaneUnits
 from protocol.manifest import Manifest, decode_row
 from protocol.retrieval import (
+    MAX_MEASURED_TOKENS,
     Ablations,
     Null,
     Order,
@@ -81,7 +82,8 @@ def retrieved_units(
     """The retrieval lane with its measurements. Raises RequestInvalid where a row does not stand in the
     prompt where the request says that it does.
 
-    The lane does not run where the version has too few other rows to say what chance looks like.
+    The lane does not run where the version has too few other rows to say what chance looks like, or where
+    prompt and answer are so long that measuring would take more than MAX_MEASURED_TOKENS.
     """
     prompt, output = request.prompt_ids, request.output_ids
     seed = seed_of(request.index_cid, request.manifest_cid, prompt, output)
@@ -97,6 +99,9 @@ def retrieved_units(
         if ids_of(placed.row) != prompt[placed.start : placed.end]:
             raise RequestInvalid("context", placed, "places at which the rows stand")
     nulls = [(row, ids_of(row)) for row in drawn]
+    prompts = ablated_prompts(prompt, context, orders, nulls)
+    if sum(len(one) + len(output) - context.start for one in prompts) > MAX_MEASURED_TOKENS:
+        return LaneUnits(Lane.RETRIEVAL, (), 0, ran=False), None
     found = measure(base.model, served_probe(base.model, index), prompt, context, output, orders, nulls)
     return retrieval_lane(context.indexes, found, orders, len(output)), found
 
@@ -118,9 +123,7 @@ def measure(
 ) -> Ablations:
     """All log-likelihoods that `orders` and `nulls` (row, ids) need, in micro-nats."""
     masks, places = masks_of(orders), null_places(orders)
-    prompts = [context.keep(prompt, _places(mask)) for mask in masks]
-    for (_, ids), place in zip(nulls, places, strict=True):
-        prompts += [context.replace(prompt, place, ids, alone) for alone in (True, False)]
+    prompts = ablated_prompts(prompt, context, orders, nulls)
     distinct = tuple(dict.fromkeys(prompts))
     measured = dict(zip(distinct, log_likelihoods(probe, distinct, output), strict=True))
     values = [measured[one] for one in prompts]
@@ -133,6 +136,18 @@ def measure(
             for (row, _), place, (alone, instead) in zip(nulls, places, pairs, strict=True)
         ),
     )
+
+
+def ablated_prompts(
+    prompt: Ids, context: Context, orders: Sequence[Order], nulls: Sequence[tuple[int, Ids]]
+) -> list[Ids]:
+    """The prompt with each set of rows, by ascending mask; then for each null with it alone and beside the
+    others.
+    """
+    prompts = [context.keep(prompt, _places(mask)) for mask in masks_of(orders)]
+    for (_, ids), place in zip(nulls, null_places(orders), strict=True):
+        prompts += [context.replace(prompt, place, ids, alone) for alone in (True, False)]
+    return prompts
 
 
 def log_likelihoods(probe: LoraProbe, prompts: Sequence[Ids], output: Ids) -> list[int]:

@@ -54,6 +54,7 @@ DESCRIPTION: dict[str, object] = {
         "exact_rows": retrieval.EXACT_ROWS,
         "drawn_orders": retrieval.DRAWN_ORDERS,
         "nulls": retrieval.NULLS,
+        "most_tokens": retrieval.MAX_MEASURED_TOKENS,
     },
 }
 

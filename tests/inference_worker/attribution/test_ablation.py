@@ -1,21 +1,27 @@
 """The retrieval lane against the real base: rows are paid for what they changed, and for nothing they say."""
 
+from array import array
 from collections.abc import Sequence
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from inference_worker.attribution.ablation import log_likelihoods, measure
+from inference_worker.attribution import ablation
+from inference_worker.attribution.ablation import OpenRows, log_likelihoods, measure, retrieved_units
 from inference_worker.attribution.gradients import LoraProbe, LoraWeights
 from inference_worker.attribution.method import DESCRIPTION
 from inference_worker.base.chat import render_answer
 from inference_worker.base.context import place_in_chat, row_ids
 from inference_worker.base.exchange import Exchange, token_losses
 from inference_worker.base.load import Base
+from protocol.cid import cid_of_raw
 from protocol.context import Context, ContextRow
-from protocol.lanes import LaneUnits
+from protocol.lanes import Lane, LaneUnits
+from protocol.manifest import Row, encode_row
 from protocol.retrieval import NULLS, Ablations, masks_of, orders_of, retrieval_lane
+from protocol.wire import AttributeRequest
 from tests.inference_worker.attribution.random_adapter import random_adapter
 
 QUESTION = "Who founded the town of Vandoria?"
@@ -147,8 +153,27 @@ def test_the_same_question_gives_the_same_measurements(tiny_base: Base) -> None:
     assert len(log_likelihoods(probe, [prompt, prompt[:-1]], (1, 2))) == 2
 
 
+def test_a_prompt_that_takes_too_long_to_measure_is_not_measured(
+    tiny_base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 5.212: whoever sends long prompts holds up no other answer's attribution."""
+    monkeypatch.setattr(ablation, "measure", lambda *_: pytest.fail("measured"))
+    cid = cid_of_raw(b"blob").text
+    texts = [HOLDS, RIVER, *NULL_TEXTS]
+    rows = {cid_of_raw(encode_row(Row("text", "", text, {}))).text: text for text in texts}
+    open_rows = OpenRows(array("I", range(len(texts))), "".join(rows).encode())
+    blobs = SimpleNamespace(get=lambda cid: encode_row(Row("text", "", rows[cid], {})))
+    prompt, context = asked(tiny_base, texts[:2])
+    request = AttributeRequest(
+        "r", 1, cid, cid, cid, (*prompt, *[7] * 4000), (1, 2), 2, (Lane.RETRIEVAL,), context
+    )
+    lane, found = retrieved_units(tiny_base, None, blobs, open_rows, request, context)  # type: ignore[arg-type]
+    assert (lane.ran, found) == (False, None)
+
+
 def test_the_method_names_its_constants() -> None:
     """SPEC 5.207: so that a receipt says by which of them it was made."""
     assert DESCRIPTION["retrieval"] == {
         "rule": "retrieval-1", "template": "context-1", "exact_rows": 4, "drawn_orders": 2, "nulls": NULLS,
+        "most_tokens": 65_536,
     }  # fmt: skip
