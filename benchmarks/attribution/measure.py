@@ -106,6 +106,6 @@ def _row(opened: Opened, name: str, scores: Scores, cost: Cost) -> Row:
         mean(leave_one_out(scores, truth)),
         float(auc(scores, truth).mean()),
         float(recall(scores, truth).mean()),
-        mean(tail_patch(opened.task, scores, opened.folders.patches)),
+        mean(tail_patch(opened.task, opened.made, scores, opened.folders.patches)),
         cost,
     )

@@ -35,6 +35,6 @@ class Plan:
 
 
 PROFILES: dict[str, dict[str, Plan]] = {
-    "reduced": {"sent": Plan(32, 2, 48), "math": Plan(24, 2, 48), "hpo": Plan(24, 2, 48)},
+    "reduced": {"sent": Plan(32, 1, 48), "math": Plan(24, 1, 48), "hpo": Plan(24, 1, 48)},
     "full": {"sent": Plan(64, 2, 96), "math": Plan(64, 2, 96), "hpo": Plan(64, 2, 96)},
 }

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.attribution.gradient_methods import ADAM_EPSILON
-from benchmarks.attribution.model import row_losses
-from benchmarks.attribution.task import Scores, Task, collate, load_adapter
+from benchmarks.attribution.features import Features
+from benchmarks.attribution.gradient_methods import adam_scale
+from benchmarks.attribution.task import Scores, Task
 from benchmarks.attribution.training import losses_of
 
 TOP = 10
@@ -19,28 +19,25 @@ QUERIES = 25
 RATE = 1e-3
 
 
-def tail_patch(task: Task, scores: Scores, cache: Path) -> np.ndarray:
+def tail_patch(task: Task, made: Features, scores: Scores, cache: Path) -> np.ndarray:
     """(QUERIES,) gain in mean log p per answer token, nats, of every fourth query; kept by what was asked."""
     places = list(range(0, len(task.queries), max(1, len(task.queries) // QUERIES)))[:QUERIES]
     best = [np.argsort(-scores[place], kind="stable")[:TOP].tolist() for place in places]
     name = hashlib.sha256(json.dumps([places, best]).encode()).hexdigest()[:24]
     path = cache / f"{name}.json"
     if not path.is_file():
-        gains = [_gain(task, query, rows) for query, rows in zip(places, best, strict=True)]
+        before = losses_of(task.model(), [task.queries[place] for place in places]).numpy()
+        after = [_after(task, made, query, rows) for query, rows in zip(places, best, strict=True)]
         cache.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(gains), encoding="utf-8")
+        path.write_text(json.dumps((before - np.array(after)).tolist()), encoding="utf-8")
     return np.array(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _gain(task: Task, query: int, rows: list[int]) -> float:
-    model, point = task.model(), task.points[-1]
-    before = float(losses_of(model, [task.queries[query]])[0])
-    row_losses(model, *collate([task.rows[row] for row in rows])).mean().backward()  # type: ignore[no-untyped-call]
-    stepped = {}
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        scale = point.second_moment[name].sqrt() + ADAM_EPSILON
-        stepped[name] = parameter.detach() - RATE * parameter.grad / scale
-    load_adapter(model, stepped)
+def _after(task: Task, made: Features, query: int, rows: list[int]) -> float:
+    """The query's loss after the step; the gradient of the rows' mean loss is the mean of their gradients."""
+    model = task.model()
+    step = RATE * made.rows[-1][rows].mean(axis=0) / adam_scale(task.points[-1])
     with torch.no_grad():
-        return before - float(losses_of(model, [task.queries[query]])[0])
+        for parameter, place in zip(model.parameters(), made.layers, strict=True):
+            parameter -= torch.from_numpy(step[place]).view_as(parameter)
+    return float(losses_of(model, [task.queries[query]])[0])

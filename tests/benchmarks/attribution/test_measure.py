@@ -37,7 +37,7 @@ def test_a_reduced_profile_asks_for_what_the_goals_name() -> None:
     assert {name: plan.subsets for name, plan in plans.items()} == {"sent": 32, "math": 24, "hpo": 24}
     for plan in plans.values():
         jobs = plan.jobs()
-        assert len(jobs) == len(set(jobs)) == 2 * plan.subsets + 10 + plan.adapters
+        assert len(jobs) == len(set(jobs)) == plan.orders * plan.subsets + 10 + plan.adapters
 
 
 def test_every_method_gets_a_row_and_a_pair(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +68,6 @@ def test_a_missing_retraining_is_named(folders: Folders) -> None:
 def test_rows_that_help_most_help_more_than_those_that_help_least(folders: Folders, tmp_path: Path) -> None:
     opened = open_set(folders, PLAN)
     scores = opened.made.queries[-1] @ opened.made.rows[-1].T.astype(np.float64)
-    best, worst = tail_patch(opened.task, scores, tmp_path), tail_patch(opened.task, -scores, tmp_path)
+    best, worst = (tail_patch(opened.task, opened.made, s, tmp_path) for s in (scores, -scores))
     assert best.mean() > worst.mean() and len(list(tmp_path.iterdir())) == 2
-    assert np.array_equal(tail_patch(opened.task, 2 * scores, tmp_path), best)
+    assert np.array_equal(tail_patch(opened.task, opened.made, 2 * scores, tmp_path), best)
