@@ -1,7 +1,7 @@
 """Which packages are measured, under which settings, and how the table names them. It imports none of them.
 
-Every method has a row with its package's own defaults and one with the settings that were best on `sent`;
-the grids they were chosen from are here too. The other sets saw no choice.
+Every method has a row with its package's own defaults and one with settings chosen on `sent`, and the grids
+they were chosen from. The other sets saw no choice.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _EKFAC = Peer(
     rows=[
         ({"damping": 1e-8}, "damping 1e-8, the default"),
         ({"damping": None}, "damping 0.1 × mean eigenvalue, its own rule"),
-        ({"damping": 1e-3}, "damping 0.001, best on sent"),
+        ({"damping": 1e-3}, "damping 0.001, chosen on sent"),
     ],
     grid={"damping": (1e-4, 1e-3, 1e-2)},
 )
@@ -76,9 +76,9 @@ _TRAK_TRAKER = Peer(
     package="traker 0.3.2",
     rows=[
         ({"dimensions": 2048, "points": 1, "ridge": 0.0}, "k 2048, λ 0, the defaults"),
-        ({"dimensions": 2048, "points": 3, "ridge": 100.0}, "k 2048, λ 100, 3 checkpoints, best on sent"),
+        ({"dimensions": 2048, "points": 3, "ridge": 100.0}, "k 2048, λ 100, 3 checkpoints, chosen on sent"),
     ],
-    grid={"dimensions": (512, 2048), "points": (3,), "ridge": (10.0, 100.0, 1000.0)},
+    grid={"dimensions": (2048,), "points": (3,), "ridge": (10.0, 100.0, 1000.0)},
 )
 _TRAK_DATTRI = Peer(
     module="dattri_trak",
@@ -87,7 +87,7 @@ _TRAK_DATTRI = Peer(
     package="dattri 0.3.0",
     rows=[
         ({"dimensions": 512, "points": 1, "ridge": 0.0}, "k 512, λ 0, the defaults"),
-        ({"dimensions": 512, "points": 3, "ridge": 1e-2}, "k 512, λ 0.01, 3 checkpoints, best on sent"),
+        ({"dimensions": 512, "points": 3, "ridge": 1e-2}, "k 512, λ 0.01, 3 checkpoints, chosen on sent"),
     ],
     grid={"dimensions": (512,), "points": (3,), "ridge": (1e-2, 1e-1)},
 )
@@ -96,7 +96,7 @@ _DATAINF = Peer(
     stem="datainf-dattri",
     method="DataInf",
     package="dattri 0.3.0",
-    rows=[({"ridge": 0.0}, "λ 0, the default"), ({"ridge": 1e-5}, "λ 1e-5, best on sent")],
+    rows=[({"ridge": 0.0}, "λ 0, the default"), ({"ridge": 1e-5}, "λ 1e-5, chosen on sent")],
     grid={"ridge": (1e-5, 1e-3, 1e-1)},
 )
 _LOGRA = Peer(
@@ -106,7 +106,7 @@ _LOGRA = Peer(
     package="dattri 0.3.0",
     rows=[
         ({"dimensions": 4096, "damping": None}, "k 4096 a layer, damping 1e-5 × mean, the defaults"),
-        ({"dimensions": 1024, "damping": 100.0}, "k 1024 a layer, damping 100 × mean, best on sent"),
+        ({"dimensions": 1024, "damping": 100.0}, "k 1024 a layer, damping 100 × mean, chosen on sent"),
     ],
     grid={"dimensions": (1024, 4096), "damping": (0.1, 1.0, 10.0, 100.0, 1000.0)},
 )
