@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 
 from inference_worker.attribution import informative
+from inference_worker.attribution.covariance import LossCodes, LossTable
 from inference_worker.attribution.gradients import LoraProbe, lora_weights
 from inference_worker.attribution.index import AttributionIndex, Checkpoint, Head, IndexFacts, facts_json
 from inference_worker.attribution.index_cost import index_cost
@@ -36,8 +37,9 @@ from inference_worker.attribution.point_codes import (
     magnitudes_of,
     norms_of,
 )
-from inference_worker.attribution.segment import open_segment, write_codes, write_columns
+from inference_worker.attribution.segment import open_segment, write_codes, write_columns, write_losses
 from inference_worker.attribution.sketch import Sketch, make_sketch
+from inference_worker.attribution.throwaways import Throwaways
 from inference_worker.base.exchange import Exchange
 from protocol.canonical import canonical_json
 from protocol.hashing import sha256
@@ -57,6 +59,14 @@ class TrainingPoint:
     adapter: Mapping[str, torch.Tensor]
     second_moment: Mapping[str, torch.Tensor]
     mean_rate: float
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """The throw-away adapters of an index, and the losses of its rows and decoys under them."""
+
+    adapters: Throwaways
+    losses: LossTable
 
 
 @dataclass(frozen=True)
@@ -103,16 +113,20 @@ def build_index(
     work: Path,
     on_batch: OnBatch,
     segment_rows: int = MAX_SEGMENT_ROWS,
+    covariance: Covariance | None = None,
 ) -> AttributionIndex:
     """Index of `exchanges` (row `rows[i]` of the manifest each, ascending) over the given points of training,
-    for the adapter `served`; its files are left in `work`/files, mapped.
+    for the adapter `served`, with the losses of rows and decoys where there are any; its files are left in
+    `work`/files, mapped.
 
     `on_batch(done)` is called after each batch; an exception from it stops the build, and the same call again
     goes on after the last whole part, to the same bytes. Raises IndexTooLarge before anything is computed.
     """
     files = IndexFiles(work / "files")
     parameters = sum(a * b for a, b in facts.shapes)
-    files.check_room(index_cost(len(rows), len(points), parameters).on_disk)
+    adapters = None if covariance is None else covariance.adapters
+    losses, throwaways = (0, 0) if adapters is None else (len(adapters.flat), adapters.flat.nbytes)
+    files.check_room(index_cost(len(rows), len(points), parameters, losses, throwaways).on_disk)
     parts = Parts(work / "parts", _inputs(facts, rows, points, served))
     decoys = draw_decoys(exchanges, facts.seed)
     indexed = Rows(np.asarray(rows, np.uint32), exchanges, decoys, segments_of(len(rows), segment_rows))
@@ -123,7 +137,7 @@ def build_index(
         done += batches
         on_batch(done)
 
-    shape = CodeShape(len(points), SKETCH_WIDTH)
+    shape = CodeShape(len(points), SKETCH_WIDTH, losses)
     columns: list[Named] = [{} for _ in range(1 + len(indexed.segments))]
     checkpoints = []
     for number, point in enumerate(points):
@@ -134,6 +148,9 @@ def build_index(
             found |= more
     probe = LoraProbe(model, [lora_weights(served, facts.alpha / facts.rank)])
     flags = informative.measure(model, probe, exchanges, decoys, facts.shared, facts.seed, parts, count)
+    if covariance is not None:
+        for found, more in zip(columns, _loss_columns(files, indexed, covariance), strict=True):
+            found |= more
     sizes = (len(decoys), *(high - low for low, high in indexed.segments))
     for found, more in zip(columns, _row_columns(files, indexed, flags), strict=True):
         found |= more
@@ -141,7 +158,7 @@ def build_index(
         open_segment(files, shape, Columns(size, {name: found[name] for name in shape.columns(size)}))
         for size, found in zip(sizes, columns, strict=True)
     ]
-    head = Head(facts, flatten([served[name] for name in facts.names]), tuple(checkpoints))
+    head = Head(facts, flatten([served[name] for name in facts.names]), tuple(checkpoints), adapters)
     return AttributionIndex(head, shape, opened[0], tuple(opened[1:]))
 
 
@@ -152,6 +169,13 @@ def _row_columns(files: IndexFiles, rows: Rows, flags: informative.Informative) 
         write_columns(files, numbers, flags.decoys | np.uint8(FLAG_DECOY)),
         *(write_columns(files, rows.numbers[a:b], flags.rows[a:b]) for a, b in rows.segments),
     ]
+
+
+def _loss_columns(files: IndexFiles, rows: Rows, covariance: Covariance) -> list[Named]:
+    """Losses of decoys and of each segment."""
+    own = covariance.losses.rows
+    segments = [LossCodes(own.packed[a:b], own.magnitude[a:b]) for a, b in rows.segments]
+    return [write_losses(files, losses) for losses in (covariance.losses.decoys, *segments)]
 
 
 def _inputs(

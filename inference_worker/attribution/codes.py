@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +28,20 @@ class Codes:
 
 @dataclass(frozen=True)
 class QueryCode:
-    """int8 codes (checkpoints, width) and an integer weight for each checkpoint (0 to WEIGHT_LIMIT)."""
+    """int8 codes (checkpoints, width) and an integer weight for each checkpoint (0 to WEIGHT_LIMIT); the
+    int8 code of the losses (K,), empty where there are none, and theirs (0 to LOSS_WEIGHT_LIMIT).
+    """
 
     codes: npt.NDArray[np.int8]
     weights: tuple[int, ...]
+    losses: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    loss_weight: int = 0
 
     def digest(self) -> bytes:
         """sha256 over codes and weights, for comparing two computations of one query."""
-        head = b"".join(weight.to_bytes(4, "big") for weight in self.weights)
-        return hashlib.sha256(head + self.codes.tobytes()).digest()
+        weights = self.weights + ((self.loss_weight,) if len(self.losses) else ())
+        head = b"".join(weight.to_bytes(4, "big") for weight in weights)
+        return hashlib.sha256(head + self.codes.tobytes() + self.losses.tobytes()).digest()
 
 
 def encode_magnitudes(means: Floats, unit: float) -> npt.NDArray[np.uint16]:

@@ -39,6 +39,15 @@ class LossCodes:
         return 2 * int(self.packed.shape[1])
 
 
+@dataclass(frozen=True)
+class LossTable:
+    """The rows' mean loss under each adapter (K,), float32, and the codes of rows and decoys."""
+
+    level: npt.NDArray[np.float32]
+    rows: LossCodes
+    decoys: LossCodes
+
+
 def subset(seed: int, number: int, rows: int) -> npt.NDArray[np.int64]:
     """Places of the rows, ascending, that adapter `number` (from 0) is trained on: half of them, drawn by the
     seed.
@@ -66,6 +75,15 @@ def clip_limit(centred: Floats) -> float:
     return float(np.median(np.linalg.norm(centred, axis=1)))
 
 
+def encode_table(losses: Floats, rows: int) -> LossTable:
+    """Codes from a table of mean losses (rows + decoys, K); decoys are centred and cut as rows are."""
+    level = losses[:rows].mean(axis=0).astype(np.float32)
+    # Queries will meet the rounded level, so rows meet it too.
+    centred = centre(losses, level.astype(np.float64))
+    limit = clip_limit(centred[:rows])
+    return LossTable(level, encode_losses(centred[:rows], limit), encode_losses(centred[rows:], limit))
+
+
 def encode_losses(centred: Floats, limit: float) -> LossCodes:
     """Rows no longer than `limit`, each by its largest loss, rounding half to even; magnitudes in
     `limit`/SCALE_LIMIT, which a clipped row's largest loss never passes.
@@ -87,9 +105,9 @@ def decode_losses(codes: LossCodes) -> npt.NDArray[np.int64]:
     return signed * codes.magnitude.astype(np.int64)[:, None]
 
 
-def encode_answer(losses: Floats, level: Floats) -> npt.NDArray[np.int8]:
+def encode_answer(losses: Floats, level: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
     """(K,) int8 code of one answer's mean losses by its largest, rounding half to even."""
-    centred = centre(losses[None], level)[0]
+    centred = centre(losses[None], level.astype(np.float64))[0]
     largest = float(np.abs(centred).max())
     scaled = centred / largest * CODE_LIMIT if largest > 0 else centred
     code: npt.NDArray[np.int8] = np.rint(scaled).astype(np.int8)

@@ -86,9 +86,9 @@ class LoraProbe:
             self._taps.append(_Tap(path, a, b, head.scale))
 
     @contextmanager
-    def active(self) -> Iterator[None]:
-        """Inside, the model answers with the adapters on; no graph is kept."""
-        with self._hooked(track=False), torch.no_grad():
+    def active(self, window: slice = slice(None)) -> Iterator[None]:
+        """Inside, the model answers with the adapters of `window` on; no graph is kept."""
+        with self._hooked(False, window), torch.no_grad():
             yield
 
     def states(self, prefix: Sequence[int]) -> KeyValues:
@@ -105,7 +105,7 @@ class LoraProbe:
         self, exchanges: Sequence[Exchange], skip: int, states: KeyValues
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """(rows, parameters) gradients of each row's mean answer loss, and the losses by token."""
-        with self._hooked(track=True), sdpa_kernel(SDPBackend.MATH):
+        with self._hooked(True), sdpa_kernel(SDPBackend.MATH):
             losses = token_losses(self.model, exchanges, skip, states)
             torch.stack([loss.mean() for loss in losses]).sum().backward()  # type: ignore[no-untyped-call]
         flat = torch.cat([part for tap in self._tracked() for part in _row_gradients(tap)], dim=1)
@@ -122,22 +122,23 @@ class LoraProbe:
         return [f"{PREFIX}{tap.path}.lora_{part}.weight" for tap in self._tracked() for part in "AB"]
 
     def _tracked(self) -> list[_Tap]:
-        return [tap for tap in self._taps if _layer_of(tap.path) >= self.first_layer]
+        return [tap for tap in self._taps if layer_of(tap.path) >= self.first_layer]
 
     @contextmanager
-    def _hooked(self, track: bool) -> Iterator[None]:
+    def _hooked(self, track: bool, window: slice = slice(None)) -> Iterator[None]:
         with ExitStack() as stack:
             for tap in self._taps:
                 module = self.model.get_submodule(tap.path)
-                keep = track and _layer_of(tap.path) >= self.first_layer
-                stack.callback(module.register_forward_hook(_lora_hook(tap, keep)).remove)
+                keep = track and layer_of(tap.path) >= self.first_layer
+                stack.callback(module.register_forward_hook(_lora_hook(tap, keep, window)).remove)
             if track:
                 layer = self.model.get_decoder().layers[self.first_layer]
                 stack.callback(layer.register_forward_pre_hook(_start_graph, with_kwargs=True).remove)
             yield
 
 
-def _layer_of(path: str) -> int:
+def layer_of(path: str) -> int:
+    """The decoder layer that a module's path lies in."""
     return next(int(part) for part in path.split(".") if part.isdigit())
 
 
@@ -148,11 +149,12 @@ def _start_graph(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     return args, {**kwargs, "hidden_states": kwargs["hidden_states"].detach().requires_grad_(True)}
 
 
-def _lora_hook(tap: _Tap, keep: bool) -> Any:
+def _lora_hook(tap: _Tap, keep: bool, window: slice) -> Any:
+    down, up = tap.a[window].transpose(1, 2), tap.b[window].transpose(1, 2)
+
     def hook(_module: Any, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         inputs = args[0]
-        low = torch.matmul(inputs, tap.a.transpose(1, 2))
-        output = output + tap.scale * torch.matmul(low, tap.b.transpose(1, 2))
+        output = output + tap.scale * torch.matmul(torch.matmul(inputs, down), up)
         if keep:
             tap.inputs = inputs.detach()
             output.register_hook(lambda delta: setattr(tap, "delta", delta))  # type: ignore[no-untyped-call]

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from inference_worker.attribution.array_file import Array, decode_arrays, encode_arrays
 from inference_worker.attribution.method import SKETCH_WIDTH
 from inference_worker.attribution.segment import Segment
+from inference_worker.attribution.throwaways import TensorShapes, Throwaways, check_throwaways
 from inference_worker.errors import IndexCorrupt
 from protocol.errors import ProtocolError
 from protocol.fields import Fields
@@ -26,6 +27,7 @@ from protocol.types import TOTAL_PPM
 
 VERSION = 2
 MAX_SHARED_TOKENS = 4096
+MAX_LAYERS = 1024
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,22 @@ class IndexFacts:
     thresholds: Mapping[str, int]
     kappa_ppm: int = TOTAL_PPM
 
+    @property
+    def tensors(self) -> TensorShapes:
+        """What the adapter as served is made of."""
+        return TensorShapes(self.names, self.shapes)
+
 
 @dataclass(frozen=True)
 class Head:
-    """What an index is asked with: facts, the adapter as served, flat, and the checkpoints from early to
-    late.
+    """What an index is asked with: facts, the adapter as served, flat, the checkpoints from early to late,
+    and the throw-away adapters where it has losses.
     """
 
     facts: IndexFacts
     served: npt.NDArray[np.float16]
     checkpoints: tuple[Checkpoint, ...]
+    throwaways: Throwaways | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,11 @@ def encode_head(head: Head) -> bytes:
         arrays[f"{number}/precondition"] = point.precondition
         arrays[f"{number}/fisher"] = point.fisher
     units = [repr(point.unit) for point in head.checkpoints]
-    return encode_arrays({"v": VERSION, "units": units, **facts_json(head.facts)}, arrays)
+    facts = {"v": VERSION, "units": units, **facts_json(head.facts)}
+    if head.throwaways is not None:
+        facts["throwaways_from"] = head.throwaways.first_layer
+        arrays |= {"throwaways": head.throwaways.flat, "throwaways/level": head.throwaways.level}
+    return encode_arrays(facts, arrays)
 
 
 def facts_json(facts: IndexFacts) -> dict[str, object]:
@@ -147,18 +159,20 @@ def decode_head(data: bytes) -> Head:
         fields.integer("v", VERSION, VERSION)
         units = [float(text) for text in fields.texts("units", MAX_CHECKPOINTS, 40)]
         facts = _read_facts(fields)
+        first_layer = fields.integer("throwaways_from", 0, MAX_LAYERS) if "throwaways" in arrays else None
         fields.done()
         length = sum(a * b for a, b in facts.shapes)
         served = _take(arrays, "served", np.float16, length)
         points = tuple(_read_point(arrays, f"{n}/", unit, length) for n, unit in enumerate(units))
+        throwaways = None if first_layer is None else _read_throwaways(arrays, facts, first_layer)
     except (ProtocolError, KeyError, ValueError) as error:
         raise IndexCorrupt("head", f"facts and arrays of version {VERSION}", str(error)) from error
-    return Head(facts, served, points)
+    return Head(facts, served, points, throwaways)
 
 
-def head_bytes(parameters: int, checkpoints: int) -> int:
-    """What a head takes on disk, facts aside."""
-    return 2 * (parameters * (1 + 2 * checkpoints) + checkpoints * SKETCH_WIDTH**2)
+def head_bytes(parameters: int, checkpoints: int, throwaways: int = 0) -> int:
+    """What a head takes on disk, facts aside; `throwaways` is what its throw-away adapters take."""
+    return 2 * (parameters * (1 + 2 * checkpoints) + checkpoints * SKETCH_WIDTH**2) + throwaways
 
 
 def _read_facts(fields: Fields) -> IndexFacts:
@@ -191,6 +205,16 @@ def _read_point(arrays: Mapping[str, Array], prefix: str, unit: float, length: i
         _take(arrays, prefix + "fisher", np.float16, SKETCH_WIDTH, SKETCH_WIDTH),
         unit,
     )
+
+
+def _read_throwaways(arrays: Mapping[str, Array], facts: IndexFacts, first_layer: int) -> Throwaways:
+    flat, level = arrays["throwaways"], arrays["throwaways/level"]
+    found = Throwaways(
+        first_layer,
+        _take(arrays, "throwaways", np.float16, *flat.shape),
+        _take(arrays, "throwaways/level", np.float32, *level.shape),
+    )
+    return check_throwaways(found, facts.tensors)
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -30,16 +30,20 @@ class IndexCost:
         return self.index + self.parts
 
 
-def index_cost(rows: int, checkpoints: int, parameters: int) -> IndexCost:
-    """The cost for an adapter of so many parameters. Columns are known to the byte, the rest about."""
-    shape = CodeShape(checkpoints, SKETCH_WIDTH)
+def index_cost(
+    rows: int, checkpoints: int, parameters: int, losses: int = 0, throwaways: int = 0
+) -> IndexCost:
+    """The cost for an adapter of so many parameters, with `losses` a row under throw-away adapters of so many
+    bytes. Columns are known to the byte, the rest about.
+    """
+    shape = CodeShape(checkpoints, SKETCH_WIDTH, losses)
     full, rest = divmod(rows, MAX_SEGMENT_ROWS)
     segments = [MAX_SEGMENT_ROWS] * full + [rest] * (rest > 0)
     columns = sum(sum(shape.columns(size).values()) for size in (DECOYS, *segments))
     sketches = min(rows, FISHER_ROWS) * SKETCH_WIDTH * REAL_BYTES
     answers = rows * 15 * REAL_BYTES
     return IndexCost(
-        index=columns + head_bytes(parameters, checkpoints),
+        index=columns + head_bytes(parameters, checkpoints, throwaways),
         parts=checkpoints * (rows * PART_ROW_BYTES + sketches) + answers,
         # Projection, weights and signs; the Fisher, its inverse and their sum; what is kept of every row; a
         # segment's signs.

@@ -33,6 +33,9 @@ def open_index(files: IndexFiles, cid: str) -> AttributionIndex:
     head = decode_head(files.path(listing.head).read_bytes())
     if len(head.checkpoints) != listing.shape.checkpoints:
         raise IndexCorrupt("checkpoints", listing.shape.checkpoints, len(head.checkpoints))
+    adapters = 0 if head.throwaways is None else len(head.throwaways.flat)
+    if adapters != listing.shape.losses:
+        raise IndexCorrupt("throw-away adapters", listing.shape.losses, adapters)
     decoys = open_segment(files, listing.shape, listing.decoys)
     segments = tuple(open_segment(files, listing.shape, one) for one in listing.segments)
     index = AttributionIndex(head, listing.shape, decoys, segments)

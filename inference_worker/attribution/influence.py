@@ -8,7 +8,7 @@ answer's likelihood that the base had already, are unattributed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 
 from inference_worker.attribution.build import sketch_at
 from inference_worker.attribution.codes import Floats, QueryCode, encode_query
+from inference_worker.attribution.covariance import encode_answer
 from inference_worker.attribution.gradients import LoraProbe, LoraWeights, lora_weights
 from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.method import (
@@ -26,7 +27,8 @@ from inference_worker.attribution.method import (
     TOP_ROWS,
 )
 from inference_worker.attribution.scan import Ints
-from inference_worker.attribution.segment import scan_index
+from inference_worker.attribution.segment import scan_index, weigh_losses
+from inference_worker.attribution.stacked_losses import StackedLosses
 from inference_worker.base.exchange import Exchange
 from protocol.attribution import LaneUnits
 from protocol.index_pages import FLAG_INFORMATIVE
@@ -73,6 +75,10 @@ class InfluenceQuery:
         self._points = LoraProbe(model, points)
         self._ledger = LoraProbe(model, [base, served])
         self._shared = (self._points.states(facts.shared), self._ledger.states(facts.shared))
+        throwaways = index.head.throwaways
+        if throwaways is not None:
+            weights = throwaways.weights(facts.tensors, scale)
+            self._losses, self._level = StackedLosses(model, weights, facts.shared), throwaways.level
         length = self._points.parameter_count()
         self._sketches = [sketch_at(facts, n, length, str(model.device)) for n in range(len(points))]
         self._preconditions = [
@@ -89,7 +95,12 @@ class InfluenceQuery:
         base, served = (-round(float(loss.sum()) * PPM) for loss in losses)
         vectors = [self._vector(number, gradient) for number, gradient in enumerate(gradients)]
         units = [point.unit for point in self._index.checkpoints]
-        return encode_query(vectors, units), Ledger(base, served, len(exchange.answer))
+        query = encode_query(vectors, units)
+        if self._index.head.throwaways is not None:
+            moved = encode_answer(self._losses.losses(exchange), self._level)
+            threads = torch.get_num_threads()
+            query = weigh_losses(replace(query, losses=moved), self._index.segments, threads)
+        return query, Ledger(base, served, len(exchange.answer))
 
     def _vector(self, number: int, gradient: torch.Tensor) -> Floats:
         folded = self._sketches[number].fold(gradient[None], self._preconditions[number])[0].cpu().numpy()

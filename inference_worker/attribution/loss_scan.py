@@ -17,10 +17,8 @@ from inference_worker.attribution.covariance import (
     NIBBLE_ZERO,
     Floats,
     LossCodes,
-    centre,
-    clip_limit,
     encode_answer,
-    encode_losses,
+    encode_table,
 )
 from inference_worker.attribution.method import COVARIANCE_PPM, LOSS_WEIGHT_LIMIT
 from inference_worker.attribution.scan import Ints
@@ -75,10 +73,8 @@ def loss_scores(rows: Floats, answers: Floats) -> Ints:
     """(answers, rows) scores from mean losses: `rows` (rows, K) and `answers` (answers, K), K even, under the
     same K adapters. Higher says that the row made the answer likelier.
     """
-    level = rows.mean(axis=0)
-    centred = centre(rows, level)
-    codes = encode_losses(centred, clip_limit(centred))
-    return np.stack([scan_losses(encode_answer(answer, level), codes) for answer in answers])
+    table = encode_table(rows, len(rows))
+    return np.stack([scan_losses(encode_answer(answer, table.level), table.rows) for answer in answers])
 
 
 def _middle(values: Ints) -> int:

@@ -26,6 +26,8 @@ WEIGHT_LIMIT = 65_536
 LOSS_LIMIT = 7
 LOSS_WEIGHT_LIMIT = 1 << 28
 COVARIANCE_PPM = 1_000_000
+MIN_ADAPTERS = 16
+MAX_ADAPTERS = 96
 
 DESCRIPTION: dict[str, object] = {
     "name": "lora-gradient-sketch+span-1",
@@ -59,6 +61,17 @@ DESCRIPTION: dict[str, object] = {
 }
 
 
-def method_id() -> bytes:
-    """sha256 of the canonical description: 32 bytes."""
-    return sha256(canonical_json(DESCRIPTION))
+COVARIANCE: dict[str, object] = {
+    "rows": "int4 mean answer losses under adapters trained on halves, without each row's mean and the common"
+    " part, clipped at median norm; 16-bit magnitude",
+    "query": "int8 absmax, half to even",
+    "weight": "median absolute deviation of the signs' scores over that of the losses'",
+    "ppm": COVARIANCE_PPM,
+}
+
+
+def method_id(losses: bool = False) -> bytes:
+    """sha256 of the canonical description, with that of the covariance path where the index has losses: 32
+    bytes.
+    """
+    return sha256(canonical_json({**DESCRIPTION, "covariance": COVARIANCE} if losses else DESCRIPTION))

@@ -17,12 +17,13 @@ def make_report(
     matches: Sequence[Match],
     texts: Sequence[str],
     ablations: Ablations | None = None,
+    losses: bool = False,
 ) -> AttributeResult:
     """Lanes in lane order, the credited matches, the answer's text by token, and what the retrieval lane
-    measured.
+    measured; `losses` says whether they took part.
     """
     ordered = tuple(sorted(lanes, key=lambda found: found.lane))
-    return AttributeResult(method_id(), ordered, cover(matches), tuple(texts), ablations)
+    return AttributeResult(method_id(losses), ordered, cover(matches), tuple(texts), ablations)
 
 
 def did_not_run(lane: Lane) -> LaneUnits:

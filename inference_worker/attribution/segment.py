@@ -7,7 +7,7 @@ page of 1 MiB is under one, and what holds which bytes is `protocol.index_pages`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from inference_worker.attribution.codes import Codes, QueryCode
+from inference_worker.attribution.covariance import LossCodes
 from inference_worker.attribution.index_files import IndexFiles
+from inference_worker.attribution.loss_scan import loss_weight, scan_losses
 from inference_worker.attribution.scan import Column, Ints, scan_columns
 from inference_worker.attribution.tiles import TILE_ROWS, tile_bits, tile_magnitudes, tiles_of, words_of
 from inference_worker.errors import IndexCorrupt
@@ -28,13 +30,14 @@ BLOCK_ROWS = 64 * TILE_ROWS
 
 @dataclass(frozen=True)
 class Segment:
-    """Row numbers and flags (rows,), and a column for each checkpoint, as read-only views of mapped files;
-    `files` names those.
+    """Row numbers and flags (rows,), a column for each checkpoint, and the losses where there are any, as
+    read-only views of mapped files; `files` names those.
     """
 
     rows: npt.NDArray[np.uint32]
     flags: npt.NDArray[np.uint8]
     columns: tuple[Column, ...]
+    losses: LossCodes | None
     files: Columns
 
 
@@ -55,7 +58,11 @@ def open_segment(files: IndexFiles, shape: CodeShape, columns: Columns) -> Segme
         )
         for n in range(shape.checkpoints)
     )
-    return Segment(_map(paths["rows"], np.uint32), _map(paths["flags"], np.uint8), points, columns)
+    losses = None
+    if shape.losses:
+        packed = _map(paths["losses"], np.uint8).reshape(columns.rows, shape.losses // 2)
+        losses = LossCodes(packed, _map(paths["losses.magnitude"], np.uint16))
+    return Segment(_map(paths["rows"], np.uint32), _map(paths["flags"], np.uint8), points, losses, columns)
 
 
 def write_columns(
@@ -73,11 +80,43 @@ def write_codes(files: IndexFiles, number: int, codes: Codes) -> dict[str, str]:
     return {f"{number}.signs": files.put(signs), f"{number}.magnitude": files.put([sizes])}
 
 
+def write_losses(files: IndexFiles, losses: LossCodes) -> dict[str, str]:
+    """The two columns of the losses: name to CID."""
+    sizes = losses.magnitude.astype("<u2").tobytes()
+    return {"losses.magnitude": files.put([sizes]), "losses": files.put([losses.packed.tobytes()])}
+
+
 def scan_index(query: QueryCode, segments: Sequence[Segment], threads: int = 1) -> Ints:
-    """Exact scores of all rows, segment after segment: Σ over checkpoints of weight · magnitude · Σ ±code."""
-    scores = [
-        scan_columns(query.codes, query.weights, one.columns, one.files.rows, threads) for one in segments
-    ]
+    """Exact scores of all rows, segment after segment: Σ over checkpoints of weight · magnitude · Σ ±code,
+    and weight · magnitude · Σ loss · code where there are losses.
+    """
+    scores = _scan_signs(query, segments, threads)
+    return (
+        scores + query.loss_weight * _scan_losses(query, segments, threads) if query.loss_weight else scores
+    )
+
+
+def weigh_losses(query: QueryCode, segments: Sequence[Segment], threads: int = 1) -> QueryCode:
+    """The code with the weight at which its losses join the signs, from the scores of all rows."""
+    if not len(query.losses):
+        return query
+    parts = _scan_signs(query, segments, threads), _scan_losses(query, segments, threads)
+    return replace(query, loss_weight=loss_weight(*parts))
+
+
+def _scan_signs(query: QueryCode, segments: Sequence[Segment], threads: int) -> Ints:
+    return _joined(
+        [scan_columns(query.codes, query.weights, one.columns, one.files.rows, threads) for one in segments]
+    )
+
+
+def _scan_losses(query: QueryCode, segments: Sequence[Segment], threads: int) -> Ints:
+    if any(one.losses is None or one.losses.adapters != len(query.losses) for one in segments):
+        raise IndexCorrupt("losses of a query's code", [one.losses for one in segments], len(query.losses))
+    return _joined([scan_losses(query.losses, one.losses, threads) for one in segments if one.losses])
+
+
+def _joined(scores: Sequence[Ints]) -> Ints:
     return scores[0] if len(scores) == 1 else np.concatenate(scores)
 
 

@@ -79,7 +79,7 @@ class AttributionService:
                 raise IndexCorrupt("rows of the manifest", len(version.clusters), int(index.rows[-1]) + 1)
             lanes, matches, ablations = self._run(request, index, influence, version)
         texts = token_texts(self._base.tokenizer, request.output_ids)
-        return make_report(lanes, matches, texts, ablations)
+        return make_report(lanes, matches, texts, ablations, index.shape.losses > 0)
 
     def recheck(self, request: RowsRequest) -> RowsResult:
         """The signs of rows computed anew; rows that the node does not hand out are left out. Raises as

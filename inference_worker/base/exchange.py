@@ -77,7 +77,9 @@ def hidden_states(model: Any, exchanges: Sequence[Exchange], skip: int, states: 
     if states:
         cache = DynamicCache()
         for layer, (keys, values) in enumerate(states):
-            cache.update(keys.expand(len(ids), -1, -1, -1), values.expand(len(ids), -1, -1, -1), layer)
+            # Layers from which on one row stands for several bring as many states of their own.
+            rows = max(len(ids), len(keys))
+            cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), layer)
     hidden: torch.Tensor = model.get_decoder()(
         input_ids=ids, past_key_values=cache, use_cache=cache is not None
     ).last_hidden_state

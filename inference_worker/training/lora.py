@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,9 +11,9 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from inference_worker.training.recipe import Recipe
 
 
-def attach(model: Any, recipe: Recipe) -> Any:
-    """The base wrapped by PEFT, LoRA on every linear of the recipe, A seeded and B zero; only LoRA
-    trains.
+def attach(model: Any, recipe: Recipe, layers: Sequence[int] | None = None) -> Any:
+    """The base wrapped by PEFT, LoRA on every linear of the recipe (of the given layers), A seeded and B
+    zero; only LoRA trains.
     """
     torch.manual_seed(recipe.seed)
     config = LoraConfig(
@@ -22,6 +22,7 @@ def attach(model: Any, recipe: Recipe) -> Any:
         lora_dropout=0.0,
         bias="none",
         target_modules=list(recipe.target_modules),
+        layers_to_transform=None if layers is None else list(layers),
         task_type="CAUSAL_LM",
         base_model_name_or_path=None,
     )

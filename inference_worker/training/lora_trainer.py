@@ -59,8 +59,10 @@ class LoraTrainer:
         recipe: Recipe,
         folder: CheckpointFolder,
         every: int = 20,
+        layers: Sequence[int] | None = None,
     ) -> None:
-        self._wrapped = lora.attach(model, recipe)
+        """`layers`: those to adapt, or all."""
+        self._wrapped = lora.attach(model, recipe, layers)
         self._inner = self._wrapped.get_base_model()
         self._examples = examples
         self._recipe = recipe

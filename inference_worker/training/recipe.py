@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 
+from inference_worker.attribution.method import MAX_ADAPTERS, MIN_ADAPTERS
 from inference_worker.errors import RecipeInvalid
 from protocol.canonical import canonical_json
 from protocol.hashing import sha256, to_hex
@@ -18,6 +19,7 @@ MAX_LENGTH = 4096
 MAX_CHECKPOINTS = 3
 MAX_SUBSETS = 250
 MAX_VALIDITY_ROWS = 1 << 20
+MAX_LAYERS = 1024
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Recipe:
     `checkpoints` is how many of training's thirds, from the first, leave a snapshot for attribution (1 to
     3). The validity report retrains on `validity_subsets` halves of at most `validity_rows` rows and without
     each of the `validity_contributors` largest contributors, `validity_passes` times over them (0: as often
-    as the adapter).
+    as the adapter). `covariance_adapters` is how many throw-away adapters are trained on halves of the rows (0: none);
+    each takes `covariance_passes` and changes the `covariance_layers` uppermost layers.
     """
 
     rank: int = 8
@@ -43,6 +46,9 @@ class Recipe:
     validity_contributors: int = 4
     validity_rows: int = 256
     validity_passes: int = 0
+    covariance_adapters: int = 0
+    covariance_passes: int = 1
+    covariance_layers: int = 4
 
     def to_json(self) -> dict[str, object]:
         """Plain values, as they stand in a bundle's manifest."""
@@ -77,6 +83,9 @@ def parse_recipe(values: Mapping[str, object]) -> Recipe:
         validity_contributors=_bounded(values, "validity_contributors", 4, 0, MAX_SUBSETS),
         validity_rows=_bounded(values, "validity_rows", 256, 2, MAX_VALIDITY_ROWS),
         validity_passes=_bounded(values, "validity_passes", 0, 0, MAX_PASSES),
+        covariance_adapters=_adapters(values.get("covariance_adapters", 0)),
+        covariance_passes=_bounded(values, "covariance_passes", 1, 1, MAX_PASSES),
+        covariance_layers=_bounded(values, "covariance_layers", 4, 1, MAX_LAYERS),
     )
 
 
@@ -84,6 +93,13 @@ def _bounded(values: Mapping[str, object], field: str, default: int, low: int, h
     value = values.get(field, default)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise RecipeInvalid(field, value, f"integer in [{low}, {high}]")
+    return value
+
+
+def _adapters(value: object) -> int:
+    if type(value) is not int or (value != 0 and not MIN_ADAPTERS <= value <= MAX_ADAPTERS) or value % 2:
+        allowed = f"0, or an even number in [{MIN_ADAPTERS}, {MAX_ADAPTERS}]"
+        raise RecipeInvalid("covariance_adapters", value, allowed)
     return value
 
 

@@ -11,7 +11,7 @@ import structlog
 import torch
 
 from inference_worker.attribution import index_store
-from inference_worker.attribution.build import TrainingPoint, build_index, units_of_work
+from inference_worker.attribution.build import Covariance, TrainingPoint, build_index, units_of_work
 from inference_worker.attribution.gradients import LoraProbe, LoraWeights, lora_weights
 from inference_worker.attribution.index import AttributionIndex, IndexFacts
 from inference_worker.attribution.index_cost import index_cost, say
@@ -26,6 +26,7 @@ from inference_worker.blobs.node_blobs import Blobs
 from inference_worker.evaluation.comparison import Evaluation
 from inference_worker.evaluation.evaluate import evaluate, rankings_in
 from inference_worker.evaluation.held_out import HeldOut, parse_held_out
+from inference_worker.training import covariance_stage
 from inference_worker.training.checkpoint import CheckpointFolder, Snapshot
 from inference_worker.training.dataset import Dataset, load_dataset, open_token_rows, run_digest
 from inference_worker.training.examples import Example, steps_per_pass
@@ -35,6 +36,7 @@ from inference_worker.training.model_card import CardFacts, model_card
 from inference_worker.training.progress import JobProgress, Phase
 from inference_worker.training.publish import BundleFacts, weights_file
 from inference_worker.training.recipe import Recipe, parse_recipe
+from inference_worker.training.throwaway_trainer import Cost, cost_of
 from inference_worker.training.validity import measure
 from inference_worker.training.validity_course import Course, Subject, make_course, work_of
 from protocol.canonical import canonical_json
@@ -49,6 +51,7 @@ log = structlog.get_logger()
 INDEX_WEIGHT = 0.7
 QUESTION_WEIGHT = 0.2
 VALIDITY_WEIGHT = 0.8
+THROWAWAYS = "throwaways"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Plan:
     dataset: Dataset
     examples: tuple[Example, ...]
     held_out: HeldOut | None
+    throwaways: Cost
 
     @property
     def seed(self) -> int:
@@ -86,7 +90,8 @@ def make_plan(spec: JobSpec, blobs: Blobs, base: Base) -> Plan:
     recipe = parse_recipe(spec.recipe)
     held_out = parse_held_out(blobs.get(spec.held_out_cid)) if spec.held_out_cid else None
     dataset = load_dataset(blobs, spec.manifest_cid)
-    return Plan(spec, recipe, dataset, tuple(dataset.examples(base.tokenizer, recipe.max_length)), held_out)
+    examples = tuple(dataset.examples(base.tokenizer, recipe.max_length))
+    return Plan(spec, recipe, dataset, examples, held_out, cost_of(base.model, recipe, len(examples)))
 
 
 def start_progress(folder: JobFolder, plan: Plan) -> JobProgress:
@@ -95,6 +100,7 @@ def start_progress(folder: JobFolder, plan: Plan) -> JobProgress:
     questions = rankings_in(plan.held_out, rows) if plan.held_out else 0
     phases = (
         Phase("training", steps_per_pass(rows, recipe.batch) * recipe.passes, 1.0),
+        *covariance_stage.phases(recipe, rows),
         Phase("index", units_of_work(rows, recipe.checkpoints), INDEX_WEIGHT),
         Phase("evaluation", questions, QUESTION_WEIGHT),
         Phase("validity", work_of(course_of(plan), recipe), VALIDITY_WEIGHT),
@@ -144,6 +150,7 @@ def index_of(
         shapes=tuple((t.shape[0], t.shape[1]) for t in (trained.adapter[name] for name in names)),
         thresholds=thresholds,
     )
+    covariance = covariance_of(folder, plan, base, facts, progress)
     said = say_cost(plan, facts, progress)
     return build_index(
         base.model,
@@ -154,13 +161,42 @@ def index_of(
         trained.adapter,
         index_folder(folder),
         lambda done: progress.report("index", done, message=said),
+        covariance=covariance,
+    )
+
+
+def covariance_of(
+    folder: JobFolder, plan: Plan, base: Base, facts: IndexFacts, progress: JobProgress
+) -> Covariance | None:
+    """The throw-away adapters and the losses under them, where the recipe asks for them; what they take is
+    said before.
+    """
+    adapters, rows = plan.recipe.covariance_adapters, len(plan.examples)
+    if adapters == 0:
+        return None
+    paces = [progress.seconds_of(phase.name) for phase in covariance_stage.phases(plan.recipe, rows)]
+    seconds = sum(pace or 0.0 for pace in paces) or None
+    said = covariance_stage.say(plan.throwaways, adapters, rows, seconds)
+    log.info(
+        "covariance_measuring", adapters=adapters, rows=rows, steps=plan.throwaways.steps, seconds=seconds
+    )
+    return covariance_stage.measure_covariance(
+        base.model,
+        plan.examples,
+        plan.recipe,
+        facts.tensors,
+        facts.seed,
+        folder.work / THROWAWAYS,
+        run_digest(plan.dataset, plan.recipe.digest(), base.fingerprint),
+        lambda phase, done: progress.report(phase, done, message=said),
     )
 
 
 def say_cost(plan: Plan, facts: IndexFacts, progress: JobProgress) -> str:
     """What the index will take, from here on in the job's status."""
     rows, checkpoints = len(plan.examples), plan.recipe.checkpoints
-    cost = index_cost(rows, checkpoints, sum(a * b for a, b in facts.shapes))
+    losses = plan.recipe.covariance_adapters
+    cost = index_cost(rows, checkpoints, facts.tensors.parameters, losses, plan.throwaways.file_bytes)
     seconds = progress.seconds_of("index")
     said = say(cost, rows, seconds)
     log.info(
@@ -191,6 +227,7 @@ def publish_index(folder: JobFolder, index: AttributionIndex, kappa_ppm: int, bl
 
 def forget_index(folder: JobFolder) -> None:
     """Delete what the index was built from and in: the node has it."""
+    shutil.rmtree(folder.work / THROWAWAYS, ignore_errors=True)
     shutil.rmtree(index_folder(folder), ignore_errors=True)
 
 

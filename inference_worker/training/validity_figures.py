@@ -37,7 +37,7 @@ def report_of(
     half = [one for one in course.subsets if one.kind == "half"]
     without = [one for one in course.subsets if one.kind == "without"]
     return ValidityReport(
-        method_id(),
+        method_id(subject.recipe.covariance_adapters > 0),
         subject.manifest_cid,
         subject.adapter_sha256,
         _design(subject, course),

@@ -9,6 +9,7 @@ from inference_worker.attribution.covariance import (
     decode_losses,
     encode_answer,
     encode_losses,
+    encode_table,
     subset,
 )
 from inference_worker.attribution.method import CODE_LIMIT, LOSS_LIMIT, SCALE_LIMIT
@@ -74,8 +75,21 @@ def test_codes_are_four_bits_near_the_losses_and_no_row_is_paid_for_its_size(los
 @given(LOSSES)
 def test_an_answers_code_is_int8_and_blind_to_how_hard_the_answer_is(losses: np.ndarray) -> None:
     """SPEC 5.143"""
-    level, answer = losses[1:].mean(axis=0), losses[0]
+    level, answer = losses[1:].mean(axis=0).astype(np.float32), losses[0]
     code = encode_answer(answer, level)
     assert np.abs(code.astype(int)).max() <= CODE_LIMIT
     assert np.abs(code.astype(int) - encode_answer(answer + 5.0, level).astype(int)).max() <= CODE_LIMIT
     assert not encode_answer(np.full(K, 2.5), level).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(LOSSES)
+def test_a_table_codes_decoys_as_rows_and_by_the_rows_measure(losses: np.ndarray) -> None:
+    """SPEC 5.142: decoys move no row's code, and a decoy that is a row has the row's code."""
+    table = encode_table(np.concatenate([losses, losses[:2]]), len(losses))
+    alone = encode_table(losses, len(losses))
+    assert np.array_equal(table.level, losses.mean(axis=0).astype(np.float32))
+    assert (
+        np.array_equal(decode_losses(table.rows), decode_losses(alone.rows)) and len(alone.decoys.packed) == 0
+    )
+    assert np.array_equal(decode_losses(table.decoys), decode_losses(table.rows)[:2])

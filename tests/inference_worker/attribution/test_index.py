@@ -9,7 +9,13 @@ import torch
 
 from inference_worker.attribution import point_codes
 from inference_worker.attribution.array_file import decode_arrays, encode_arrays
-from inference_worker.attribution.build import TrainingPoint, build_index, draw_decoys, units_of_work
+from inference_worker.attribution.build import (
+    Covariance,
+    TrainingPoint,
+    build_index,
+    draw_decoys,
+    units_of_work,
+)
 from inference_worker.attribution.gradients import PREFIX
 from inference_worker.attribution.index import AttributionIndex, IndexFacts, decode_head, encode_head
 from inference_worker.attribution.index_cost import index_cost
@@ -55,7 +61,11 @@ class Build:
         )  # fmt: skip
 
     def __call__(
-        self, work: Path, kill_at: int | None = None, segment_rows: int = MAX_SEGMENT_ROWS
+        self,
+        work: Path,
+        kill_at: int | None = None,
+        segment_rows: int = MAX_SEGMENT_ROWS,
+        covariance: Covariance | None = None,
     ) -> AttributionIndex:
         self.done.clear()
 
@@ -66,7 +76,7 @@ class Build:
 
         return build_index(
             self.base.model, self.facts, range(COUNT), ROWS, self.points, self.served, work, on_batch,
-            segment_rows,
+            segment_rows, covariance,
         )  # fmt: skip
 
 

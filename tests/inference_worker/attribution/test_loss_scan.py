@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inference_worker.attribution.covariance import LossCodes, decode_losses, subset
+from inference_worker.attribution.covariance import LossCodes, decode_losses
 from inference_worker.attribution.loss_scan import (
     ROWS_PER_THREAD,
     combine,
@@ -22,6 +22,7 @@ from inference_worker.attribution.method import (
     WEIGHT_LIMIT,
 )
 from inference_worker.training.recipe import MAX_CHECKPOINTS
+from tests.inference_worker.attribution.simulated_losses import simulated
 
 K = 16
 SCORES = arrays(np.int64, st.integers(1, 60), elements=st.integers(-(10**14), 10**14))
@@ -87,19 +88,6 @@ def test_both_parts_weigh_alike_whatever_their_units(gradient: np.ndarray, facto
     if spread and weight < LOSS_WEIGHT_LIMIT:
         assert 0 <= spread_of(gradient) - weight * spread < spread
     assert np.array_equal(combine(gradient, np.full_like(gradient, 7)), gradient)
-
-
-def simulated(rows: int, adapters: int, answers: int, noise: float, seed: int = 3) -> tuple[np.ndarray, ...]:
-    """Losses of rows and answers in a world where each trained row lowers some losses by a fixed amount."""
-    drawn = np.random.default_rng(seed)
-    effect = drawn.exponential(1.0, (answers, rows)) * (drawn.random((answers, rows)) < 0.2)
-    members = np.zeros((adapters, rows))
-    for number in range(adapters):
-        members[number, subset(seed, number, rows)] = 1
-    quality = drawn.normal(0, 1, (adapters, 1))
-    own = 3.0 - 2.0 * members + noise * drawn.normal(size=(adapters, rows)) + quality
-    asked = 2.0 - members @ effect.T + noise * drawn.normal(size=(adapters, answers)) + quality
-    return own.T, asked.T, effect
 
 
 def test_rows_that_lower_an_answers_loss_score_high() -> None:

@@ -7,6 +7,16 @@ from protocol.wire_jobs import JobSpec
 from tests.inference_worker.blob_server import BlobServer
 
 CODES = ["A10", "A11", "B20", "B21", "C30", "C31", "D40", "D41", "E50", "E51", "F60", "F61"]
+RECIPE = {
+    "rank": 4,
+    "alpha": 8,
+    "passes": 2,
+    "batch": 4,
+    "learning_rate": "0.01",
+    "checkpoints": 2,
+    "validity_contributors": 2,
+    "validity_passes": 1,
+}
 
 
 def qa(place: int) -> Row:
@@ -38,16 +48,7 @@ def spec(node: BlobServer, base: Base, manifest: str, **changes: object) -> JobS
         "kind": "training",
         "manifest_cid": manifest,
         "base_fingerprint": base.fingerprint,
-        "recipe": {
-            "rank": 4,
-            "alpha": 8,
-            "passes": 2,
-            "batch": 4,
-            "learning_rate": "0.01",
-            "checkpoints": 2,
-            "validity_contributors": 2,
-            "validity_passes": 1,
-        },
+        "recipe": RECIPE,
         "held_out_cid": held_out(node),
     }
     return JobSpec(**{**values, **changes})  # type: ignore[arg-type]

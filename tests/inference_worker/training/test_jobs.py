@@ -26,9 +26,10 @@ from protocol.retrieval import draw_nulls, orders_of, retrievable_rows, retrieva
 from protocol.wire import AttributeRequest
 from protocol.wire_jobs import JobStatus
 from tests.inference_worker.blob_server import TOKEN, BlobServer
-from tests.inference_worker.training.made_jobs import CODES, publish, qa, spec
+from tests.inference_worker.training.made_jobs import CODES, RECIPE, publish, qa, spec
 
 WAIT_SECONDS = 240
+COVARIANCE = {"covariance_adapters": 16, "covariance_layers": 1}
 
 
 @pytest.fixture
@@ -50,10 +51,10 @@ def until(
 def test_a_job_leaves_a_servable_bundle_and_an_index_that_answers(
     runner: JobRunner, node: BlobServer, tiny_base: Base, tmp_path: Path
 ) -> None:
-    """SPEC 2.29, 2.30, 2.31, 5.30, 5.209, 5.211, 5.212, 5.217"""
+    """SPEC 2.29, 2.30, 2.31, 5.30, 5.149, 5.209, 5.211, 5.212, 5.217"""
     manifest = publish(node)
     runner.start()
-    runner.submit(spec(node, tiny_base, manifest))
+    runner.submit(spec(node, tiny_base, manifest, recipe={**RECIPE, **COVARIANCE}))
     status = until(runner, "job-1")
     assert status.state == "done", status
     runner.close()
@@ -92,6 +93,7 @@ def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Bas
     fetch_index(files, result["index_cid"], blobs)
     index = open_index(files, result["index_cid"])
     rows = {source.row.prompt: source.place for source in blobs.rows(manifest)}
+    assert index.shape.losses == COVARIANCE["covariance_adapters"]
     assert len(index.rows) == len(CODES) and rows[qa(0).prompt.upper()].index not in index.rows
     request = AttributeRequest(
         request_id="r-1",

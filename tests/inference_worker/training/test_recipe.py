@@ -27,6 +27,12 @@ def test_missing_values_take_defaults_and_equal_recipes_have_one_digest() -> Non
         ("target_modules", []),
         ("target_modules", ["lm_head"]),
         ("checkpoints", 4),
+        ("covariance_adapters", 14),
+        ("covariance_adapters", 17),
+        ("covariance_adapters", 98),
+        ("covariance_adapters", False),
+        ("covariance_passes", 0),
+        ("covariance_layers", 0),
         ("dropout", 1),
     ],
 )
