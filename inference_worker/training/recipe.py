@@ -29,8 +29,8 @@ class Recipe:
     `checkpoints` is how many of training's thirds, from the first, leave a snapshot for attribution (1 to
     3). The validity report retrains on `validity_subsets` halves of at most `validity_rows` rows and without
     each of the `validity_contributors` largest contributors, `validity_passes` times over them (0: as often
-    as the adapter). `covariance_adapters` is how many throw-away adapters are trained on halves of the rows (0: none);
-    each takes `covariance_passes` and changes the `covariance_layers` uppermost layers.
+    as the adapter). `covariance_adapters` is how many throw-away adapters are trained on halves of the rows
+    (0: none); each takes `covariance_passes` and changes the `covariance_layers` uppermost layers.
     """
 
     rank: int = 8
