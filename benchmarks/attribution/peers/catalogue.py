@@ -75,7 +75,7 @@ _TRAK_TRAKER = Peer(
     method="TRAK",
     package="traker 0.3.2",
     rows=[
-        ({"dimensions": 2048, "points": 1, "ridge": 0.0}, "k 2048, λ 0, the defaults"),
+        ({"dimensions": 2048, "points": 1, "ridge": 0.0}, "k 2048, λ 0, the defaults but for float32"),
         ({"dimensions": 2048, "points": 3, "ridge": 100.0}, "k 2048, λ 100, 3 checkpoints, chosen on sent"),
     ],
     grid={"dimensions": (2048,), "points": (3,), "ridge": (10.0, 100.0, 1000.0)},

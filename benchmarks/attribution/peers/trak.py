@@ -1,4 +1,4 @@
-"""TRAK from traker, on its projector for CPUs and in float32, for half precision has no CPU path.
+"""TRAK from traker, on its projector for CPUs and in float32, as everything it is compared with.
 
 Rows are featurised once for each number of dimensions; ridges and sets of checkpoints share them.
 """

@@ -1,8 +1,8 @@
 """Settings of the packages on `sent`, the one set that settings may be chosen on.
 
 `python -m benchmarks.attribution.peers.tune` runs what is missing of each grid, beside the rows of the table,
-and writes `benchmarks/results/attribution_peers_tuning.txt`. The settings of the
-catalogue are chosen from it.
+and writes `benchmarks/results/attribution_peers_tuning.txt`. The catalogue's
+settings are chosen from it.
 """
 
 from __future__ import annotations
