@@ -24,6 +24,7 @@ class CardFacts:
     final_loss: float
     evaluation: Evaluation | None
     validity: ValidityReport
+    alarms: tuple[str, ...] = ()
 
 
 def model_card(facts: CardFacts) -> str:
@@ -58,7 +59,7 @@ Loss falls on the answer tokens only; questions are rendered by the base's own c
 
 ## How far the attribution can be believed
 
-{validity_text(facts.validity)}
+{validity_text(facts.validity, facts.alarms)}
 
 ## Limits
 
@@ -67,9 +68,9 @@ estimated by gradient influence and exact spans, and each answer's receipt says 
 """
 
 
-def validity_text(report: ValidityReport) -> str:
+def validity_text(report: ValidityReport, alarms: tuple[str, ...] = ()) -> str:
     """The validity section; the figures with the losses of every retraining are in `validity.json`."""
-    return "\n".join(f"- {sentence}" for sentence in sentences(report))
+    return "\n".join(f"- {sentence}" for sentence in (*sentences(report), *alarms))
 
 
 def evaluation_text(evaluation: Evaluation | None) -> str:

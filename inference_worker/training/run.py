@@ -57,7 +57,8 @@ def train(folder: JobFolder, spec: JobSpec, blobs: Blobs, base: Base) -> dict[st
     validity = stages.judge_attribution(folder, plan, base, trained, index, progress)
     progress.report("publish", 0)
     index_cid = stages.publish_index(folder, index, validity.shrinkage.kappa_ppm, blobs)
-    card = stages.card_of(plan, base, trained, evaluation, validity)
+    alarms = stages.alarms_of(plan, base, index)
+    card = stages.card_of(plan, base, trained, evaluation, validity, alarms)
     bundle = bundle_files(trained.adapter, card, stages.bundle_facts(plan, base, index_cid, validity))
     return {
         "bundle_cid": publish_bundle(blobs, bundle),

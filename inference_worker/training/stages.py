@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,9 +27,10 @@ from inference_worker.evaluation.comparison import Evaluation
 from inference_worker.evaluation.evaluate import evaluate, rankings_in
 from inference_worker.evaluation.held_out import HeldOut, parse_held_out
 from inference_worker.training import covariance_stage
+from inference_worker.training.alarms import alarm_sentences, contributors_of_one_path
 from inference_worker.training.checkpoint import CheckpointFolder, Snapshot
 from inference_worker.training.dataset import Dataset, load_dataset, open_token_rows, run_digest
-from inference_worker.training.examples import Example, steps_per_pass
+from inference_worker.training.examples import Example, make_example, steps_per_pass
 from inference_worker.training.job_folder import JobFolder
 from inference_worker.training.lora_trainer import LoraTrainer, StepReport
 from inference_worker.training.model_card import CardFacts, model_card
@@ -308,6 +309,18 @@ def judge_attribution(
     )
 
 
+def alarms_of(plan: Plan, base: Base, index: AttributionIndex) -> list[str]:
+    """What is told of contributors whom only one of gradient and losses favours; nothing without losses."""
+    if index.head.throwaways is None:
+        return []
+    owners = [source.place.owner for source in plan.dataset.rows]
+    asked = [
+        make_example(base.tokenizer, place, one.prompt, one.completion, plan.recipe.max_length).exchange
+        for place, one in enumerate(course_of(plan).questions)
+    ]
+    return alarm_sentences(contributors_of_one_path(base, index, owners, asked))
+
+
 def subject_of(plan: Plan, base: Base, trained: Trained, index: AttributionIndex) -> Subject:
     """The freshly trained adapter as what is judged."""
     return Subject(
@@ -323,7 +336,12 @@ def subject_of(plan: Plan, base: Base, trained: Trained, index: AttributionIndex
 
 
 def card_of(
-    plan: Plan, base: Base, trained: Trained, evaluation: Evaluation | None, validity: ValidityReport
+    plan: Plan,
+    base: Base,
+    trained: Trained,
+    evaluation: Evaluation | None,
+    validity: ValidityReport,
+    alarms: Sequence[str] = (),
 ) -> str:
     """The bundle's README.md."""
     return model_card(
@@ -338,6 +356,7 @@ def card_of(
             final_loss=trained.loss,
             evaluation=evaluation,
             validity=validity,
+            alarms=tuple(alarms),
         )
     )
 

@@ -76,6 +76,7 @@ def check_bundle(blobs: NodeBlobs, result: object, manifest: str) -> None:
     facts = json.loads(files["manifest.json"])
     assert facts["dataset_manifest_cid"] == manifest and facts["recipe_digest"] == result["recipe_digest"]
     card = files["README.md"].decode()
+    assert "Gradient and losses" in card
     assert result["evaluation"]["verdict"] in card and "CC0-1.0" in card
 
 
