@@ -8,6 +8,7 @@ segment is on disk before the next is begun, so a build that is killed or cancel
 from __future__ import annotations
 
 import random
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,13 @@ from inference_worker.attribution.point_codes import (
     magnitudes_of,
     norms_of,
 )
-from inference_worker.attribution.segment import open_segment, write_codes, write_columns, write_losses
+from inference_worker.attribution.segment import (
+    Segment,
+    open_segment,
+    write_codes,
+    write_columns,
+    write_losses,
+)
 from inference_worker.attribution.sketch import Sketch, make_sketch
 from inference_worker.attribution.throwaways import Throwaways
 from inference_worker.base.exchange import Exchange
@@ -126,10 +133,29 @@ def build_index(
     parameters = sum(a * b for a, b in facts.shapes)
     adapters = None if covariance is None else covariance.adapters
     losses, throwaways = (0, 0) if adapters is None else (len(adapters.flat), adapters.flat.nbytes)
-    files.check_room(index_cost(len(rows), len(points), parameters, losses, throwaways).on_disk)
+    cost = index_cost(len(rows), len(points), parameters, losses, throwaways)
+    files.check_room(cost.on_disk - _bytes_in(work))
     parts = Parts(work / "parts", _inputs(facts, rows, points, served))
     decoys = draw_decoys(exchanges, facts.seed)
     indexed = Rows(np.asarray(rows, np.uint32), exchanges, decoys, segments_of(len(rows), segment_rows))
+    count = _counter(on_batch)
+    built = [
+        _PointBuilder(model, facts, number, point, parts, files).build(indexed, count)
+        for number, point in enumerate(points)
+    ]
+    probe = LoraProbe(model, [lora_weights(served, facts.alpha / facts.rank)])
+    flags = informative.measure(model, probe, exchanges, decoys, facts.shared, facts.seed, parts, count)
+    named = [*(columns for _, columns in built), _row_columns(files, indexed, flags)]
+    if covariance is not None:
+        named.append(_loss_columns(files, indexed, covariance))
+    shape = CodeShape(len(points), SKETCH_WIDTH, losses)
+    null, *segments = _opened(files, shape, indexed, named)
+    flat = flatten([served[name] for name in facts.names])
+    head = Head(facts, flat, tuple(checkpoint for checkpoint, _ in built), adapters)
+    return AttributionIndex(head, shape, null, tuple(segments))
+
+
+def _counter(on_batch: OnBatch) -> Count:
     done = 0
 
     def count(batches: int) -> None:
@@ -137,29 +163,24 @@ def build_index(
         done += batches
         on_batch(done)
 
-    shape = CodeShape(len(points), SKETCH_WIDTH, losses)
-    columns: list[Named] = [{} for _ in range(1 + len(indexed.segments))]
-    checkpoints = []
-    for number, point in enumerate(points):
-        builder = _PointBuilder(model, facts, number, point, parts, files)
-        checkpoint, named = builder.build(indexed, count)
-        checkpoints.append(checkpoint)
-        for found, more in zip(columns, named, strict=True):
-            found |= more
-    probe = LoraProbe(model, [lora_weights(served, facts.alpha / facts.rank)])
-    flags = informative.measure(model, probe, exchanges, decoys, facts.shared, facts.seed, parts, count)
-    if covariance is not None:
-        for found, more in zip(columns, _loss_columns(files, indexed, covariance), strict=True):
-            found |= more
-    sizes = (len(decoys), *(high - low for low, high in indexed.segments))
-    for found, more in zip(columns, _row_columns(files, indexed, flags), strict=True):
-        found |= more
-    opened = [
-        open_segment(files, shape, Columns(size, {name: found[name] for name in shape.columns(size)}))
-        for size, found in zip(sizes, columns, strict=True)
+    return count
+
+
+def _bytes_in(folder: Path) -> int:
+    """What a build that was cut short has written already."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _opened(
+    files: IndexFiles, shape: CodeShape, rows: Rows, named: Sequence[Sequence[Named]]
+) -> list[Segment]:
+    """Decoys and segments, from the columns that each step named for them."""
+    sizes = (len(rows.decoys), *(high - low for low, high in rows.segments))
+    found = [dict(ChainMap(*steps)) for steps in zip(*named, strict=True)]
+    return [
+        open_segment(files, shape, Columns(size, {name: one[name] for name in shape.columns(size)}))
+        for size, one in zip(sizes, found, strict=True)
     ]
-    head = Head(facts, flatten([served[name] for name in facts.names]), tuple(checkpoints), adapters)
-    return AttributionIndex(head, shape, opened[0], tuple(opened[1:]))
 
 
 def _row_columns(files: IndexFiles, rows: Rows, flags: informative.Informative) -> list[Named]:

@@ -163,6 +163,17 @@ def test_without_room_nothing_is_computed(
     assert build.done == []
 
 
+def test_a_build_that_goes_on_needs_room_for_the_rest_alone(
+    tiny_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 5.128"""
+    build = Build(tiny_base)
+    index = build(tmp_path)
+    needed = index_cost(COUNT, 2, sum(a * b for a, b in index.facts.shapes)).on_disk
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": needed - 1}))
+    assert build(tmp_path).facts == index.facts
+
+
 def test_an_index_is_fetched_once_and_opened_from_disk(
     tmp_path: Path, node: BlobServer, whole: Path, files: IndexFiles
 ) -> None:
