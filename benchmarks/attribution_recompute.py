@@ -34,7 +34,7 @@ from inference_worker.base.fingerprint import read_record
 from inference_worker.base.load import Base, load_base
 from inference_worker.training.recipe import parse_recipe
 from protocol.shares import scores_to_shares
-from protocol.tolerance import CodeDistance, code_distance
+from protocol.tolerance import CodeDistance, Tier, code_distance, likelihood_tier
 from protocol.types import TOTAL_PPM
 
 BASE = Path(".cache/base/smollm2-135m-instruct-fp32")
@@ -129,31 +129,45 @@ def distance(stated: QueryCode, found: QueryCode) -> CodeDistance:
 
 @dataclass(frozen=True)
 class Counted:
-    """What one way of computing gave: receipts, how many with the same shares, and how many codes lie in
-    each tier; the farthest code, and the largest difference of a likelihood in micro-nats.
+    """What one way of computing gave. `verified` are receipts with the same shares by the rule of `verify`:
+    within tolerance, the stated code and likelihoods count; `same_bits` those with the same shares without
+    it, of which others are off by `most_ppm` at most. Then codes by tier, the farthest code, and the largest
+    difference of a likelihood in micro-nats.
     """
 
     receipts: int = 0
-    same_shares: int = 0
+    verified: int = 0
+    same_bits: int = 0
     identical: int = 0
     other_hardware: int = 0
     refused: int = 0
+    most_ppm: int = 0
     most_unequal: int = 0
     largest: int = 0
     likelihood: int = 0
 
-    def with_one(self, same: bool, apart: CodeDistance, likelihood: int) -> Counted:
-        """One receipt more."""
-        tiers = {name: getattr(self, name) for name in ("identical", "other_hardware", "refused")}
-        tiers[apart.tier.name.lower()] += 1
-        return Counted(
-            receipts=self.receipts + 1,
-            same_shares=self.same_shares + same,
-            most_unequal=max(self.most_unequal, apart.unequal),
-            largest=max(self.largest, apart.largest),
-            likelihood=max(self.likelihood, likelihood),
-            **tiers,
-        )
+
+LARGEST = ("most_ppm", "most_unequal", "largest", "likelihood")
+Coded = tuple[QueryCode, Ledger]
+
+
+def compared(index: AttributionIndex, stated: Coded, shares: tuple[int, ...], found: Coded) -> Counted:
+    """One receipt's count."""
+    apart, raw = distance(stated[0], found[0]), shares_of(index, *found)
+    moved = max(abs(stated[1].adapter - found[1].adapter), abs(stated[1].base - found[1].base))
+    near = likelihood_tier(stated[1].gain, found[1].gain, stated[1].tokens) is not Tier.REFUSED
+    code = found[0] if apart.tier is Tier.IDENTICAL else stated[0]
+    verified = apart.tier is not Tier.REFUSED and near and shares_of(index, code, stated[1]) == shares
+    return Counted(
+        receipts=1,
+        verified=int(verified),
+        same_bits=int(raw == shares),
+        most_ppm=max(abs(one - other) for one, other in zip(raw, shares, strict=True)),
+        most_unequal=apart.unequal,
+        largest=apart.largest,
+        likelihood=moved,
+        **{apart.tier.name.lower(): 1},
+    )
 
 
 def questions(base: Base, rows: Sequence[Row], count: int, seed: int) -> list[Exchange]:
@@ -198,38 +212,38 @@ def recompute(
     if in_16_bits is not None:
         few = exchanges[:IN_16_BITS]
         ways.append(("bf16", in_16_bits, few, Variation("bf16", 1, 0, 1)))
-    counted = {name: Counted() for name, *_ in ways}
+    counted: dict[str, Counted] = {}
     for name, query, asked, way in ways:
-        for place, code, ledger in varied(query, asked, way):
-            same = shares_of(index, code, ledger) == shares[place]
-            moved = abs(ledger.adapter - stated[place][1].adapter)
-            counted[name] = counted[name].with_one(same, distance(stated[place][0], code), moved)
+        for place, *found in varied(query, asked, way):
+            one = compared(index, stated[place], shares[place], (found[0], found[1]))
+            counted = added(counted, {name: one})
     return counted
 
 
 def added(before: Mapping[str, Counted], more: Mapping[str, Counted]) -> dict[str, Counted]:
     """Two counts as one."""
-    largest = ("most_unequal", "largest", "likelihood")
     total = dict(before)
     for name, one in more.items():
         old, new = asdict(total.get(name, Counted())), asdict(one)
         total[name] = Counted(
-            **{key: max(old[key], new[key]) if key in largest else old[key] + new[key] for key in new}
+            **{key: max(old[key], new[key]) if key in LARGEST else old[key] + new[key] for key in new}
         )
     return total
 
 
 def text_of(counted: Mapping[str, Counted], receipts: int, seconds: float) -> str:
     """The table that is printed and kept."""
+    heads = ("receipts", "verified", "same bits", "most ppm", "same code", "within", "refused")
     lines = [
         f"{receipts} receipts, computed alone on one thread and then anew; {seconds:.0f} s",
-        f"{'computed':<36}{'receipts':>9}{'same shares':>12}{'same code':>10}{'within':>8}{'refused':>8}"
-        f"{'most numbers':>13}{'by':>4}{'micro-nats':>11}",
+        f"{'computed':<34}{''.join(f'{one:>10}' for one in heads)}{'numbers':>9}{'by':>4}{'micro-nats':>11}",
     ]
     for name, one in counted.items():
+        figures = (one.receipts, one.verified, one.same_bits, one.most_ppm)
+        tiers = (one.identical, one.other_hardware, one.refused)
         lines.append(
-            f"{name:<36}{one.receipts:>9}{one.same_shares:>12}{one.identical:>10}{one.other_hardware:>8}"
-            f"{one.refused:>8}{one.most_unequal:>13}{one.largest:>4}{one.likelihood:>11}"
+            f"{name:<34}{''.join(f'{figure:>10}' for figure in (*figures, *tiers))}"
+            f"{one.most_unequal:>9}{one.largest:>4}{one.likelihood:>11}"
         )
     return "\n".join(lines) + "\n"
 
@@ -283,7 +297,7 @@ def main() -> int:
         "ways": {name: asdict(one) for name, one in counted.items()},
     }
     record.write(given.name, document, text)
-    exact = all(one.same_shares == one.receipts for name, one in counted.items() if name != "bf16")
+    exact = all(one.verified == one.receipts for name, one in counted.items() if name != "bf16")
     return 0 if exact and counted["bf16"].refused == counted["bf16"].receipts else 1
 
 

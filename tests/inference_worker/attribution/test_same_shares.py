@@ -55,8 +55,8 @@ def test_batches_orders_and_threads_change_no_share(
     alone, batched = InfluenceQuery(model, index), BatchedQuery(model, index)
     counted = recompute(index, alone, batched, exchanges[::2], None)
     for one in counted.values():
-        assert (one.receipts, one.same_shares, one.refused) == (len(CODES),) * 2 + (0,), one
-        assert one.likelihood <= 100
+        assert (one.receipts, one.verified, one.refused) == (len(CODES),) * 2 + (0,), one
+        assert one.most_ppm <= 100 and one.likelihood <= 100
 
 
 def test_a_base_in_16_bits_is_refused_as_evidence(
@@ -86,8 +86,9 @@ def test_another_answers_code_is_refused(
 
 def test_counts_of_blocks_add_up() -> None:
     """SPEC 5.170"""
-    one, two = {"a": Counted(2, 2, 1, 1, 0, 3, 1, 7)}, {"a": Counted(1, 0, 0, 0, 1, 90, 12, 3)}
-    assert added(one, two) == {"a": Counted(3, 2, 1, 1, 1, 90, 12, 7)}
+    one = {"a": Counted(2, 2, 1, 1, 1, 0, 1, 3, 1, 7)}
+    two = {"a": Counted(1, 0, 0, 0, 0, 1, 9, 90, 12, 3)}
+    assert added(one, two) == {"a": Counted(3, 2, 1, 1, 1, 1, 9, 90, 12, 7)}
     assert added({}, one) == one
 
 
@@ -98,5 +99,5 @@ def test_receipts_of_the_real_base_have_the_same_shares_however_they_are_compute
     """SPEC 5.170: a few of what `python -m benchmarks.attribution_recompute` counts."""
     counted, _ = run(8, tmp_path, real_base_folder())
     for name, one in counted.items():
-        assert (one.same_shares == one.receipts and not one.refused) or name == "bf16", (name, one)
+        assert (one.verified == one.receipts and not one.refused) or name == "bf16", (name, one)
     assert counted["bf16"].refused == counted["bf16"].receipts
