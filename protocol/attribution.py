@@ -8,10 +8,12 @@ before this module.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.errors import AttributionError, SharesDoNotSum
 from protocol.hashing import ZERO_WORD, Keccak, address_word, tag, words
+from protocol.influence import Influence
+from protocol.influence_list import influence_words
 from protocol.lane_lists import (
     DID_NOT_RUN,
     NO_LISTS,
@@ -91,13 +93,15 @@ def merge(
     manifest: Manifest,
     method_id: bytes,
     revoked: Collection[int] = (),
+    influence: Sequence[Influence] = (),
 ) -> AttributionReport:
     """One report from the lanes that a model uses; a lane that did not run leaves its weight unattributed.
 
-    `revoked` are canonical rows whose consent was withdrawn after the version was published.
+    `revoked` are canonical rows whose consent was withdrawn after the version was published; `influence` is
+    what the gradient lane's units follow from, through each of the model's indexes.
     """
     spans = [found for found in lanes if isinstance(found, SpanFinds)]
-    lists = lists_of(lanes, manifest, revoked)
+    lists = replace(lists_of(lanes, manifest, revoked), influence=influence_words(influence))
     *shares, (_, _, rest) = list_shares(lists, weights, spans[0].count if spans else 0)
     entries = tuple(Entry(lane, row, manifest.rows[row].owner, ppm) for lane, row, ppm in shares)
     return AttributionReport(entries, rest, method_id, lists)
@@ -125,8 +129,10 @@ def attribution_root(report: AttributionReport, keccak: Keccak) -> bytes:
 
 
 def report_root(entries: bytes, lists: LaneLists, keccak: Keccak) -> bytes:
-    """keccak256(abi.encode(TAG_REPORT, entriesRoot, gradientHash, spanHash, retrievalHash))."""
-    hashes = (lane_hash(part, keccak) for part in lists.parts)
+    """keccak256(abi.encode(TAG_REPORT, entriesRoot, hashes of the lists: gradient, span, retrieval,
+    influence)).
+    """
+    hashes = (lane_hash(part, keccak) for part in lists.bound)
     return keccak(words(tag("report", keccak), entries, *hashes))
 
 

@@ -22,7 +22,7 @@ MAX_RECORD_BYTES = 1 << 30
 MAX_ITEMS = 1 << 24
 MAX_ENTRIES = 4096
 MAX_LIST_WORDS = 256
-LIST_NAMES = ("gradient", "span", "retrieval")
+LIST_NAMES = ("gradient", "span", "retrieval", "influence")
 
 
 def encode_statement(statement: Statement) -> bytes:
@@ -129,7 +129,7 @@ def report_from_json(value: object) -> AttributionReport:
 
 def lists_to_json(lists: LaneLists) -> dict[str, object]:
     """The words of each list as decimal strings."""
-    return {name: [str(word) for word in part] for name, part in zip(LIST_NAMES, lists.parts, strict=True)}
+    return {name: [str(word) for word in part] for name, part in zip(LIST_NAMES, lists.bound, strict=True)}
 
 
 def lists_from_json(value: object) -> LaneLists:

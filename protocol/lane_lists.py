@@ -41,20 +41,28 @@ class Flaw(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LaneLists:
-    """The three lists as words; nothing here says that they are well formed."""
+    """The lists as words; nothing here says that they are well formed. `influence` is what the gradient's
+    units were computed from (`protocol.influence_list`).
+    """
 
     gradient: tuple[int, ...] = ()
     span: tuple[int, ...] = ()
     retrieval: tuple[int, ...] = ()
+    influence: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if any(not 0 <= word <= MAX_WORD for part in self.parts for word in part):
+        if any(not 0 <= word <= MAX_WORD for part in self.bound for word in part):
             raise AttributionError("a list holds words of 256 bits")
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """In the order of the report root."""
+        """The lists that shares follow from, in the order of the lanes."""
         return self.gradient, self.span, self.retrieval
+
+    @property
+    def bound(self) -> tuple[tuple[int, ...], ...]:
+        """All lists in the order of the report root."""
+        return *self.parts, self.influence
 
 
 NO_LISTS = LaneLists()

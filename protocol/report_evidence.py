@@ -34,6 +34,7 @@ class ChainFacts:
     rows_root: bytes
     row_count: int
     chunks_root: bytes
+    index_digest: bytes
     weights: Mapping[Lane, int] | None
     notice: int
     revoked_at: Mapping[bytes, int] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class Opened:
 
     def stated(self, keccak: Keccak) -> "Stated":
         """The evidence that every proof about this receipt starts with."""
-        hashes = (lane_hash(part, keccak) for part in self.lists.parts)
+        hashes = (lane_hash(part, keccak) for part in self.lists.bound)
         return Stated(self.epoch, self.receipt, self.place, entries_root(self.entries, keccak), *hashes)
 
 
@@ -67,6 +68,12 @@ class Stated:
     gradient_hash: bytes
     span_hash: bytes
     retrieval_hash: bytes
+    influence_hash: bytes
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """Of the lists, in the order of the report root."""
+        return self.gradient_hash, self.span_hash, self.retrieval_hash, self.influence_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,15 @@ class RowChunk:
     length: int
     ids: tuple[bytes, ...]
     proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class FaultProof:
+    """A call that a judge will accept; `arguments` become its parameters through `abi`."""
+
+    judge: str
+    function: str
+    arguments: tuple[Any, ...]
 
 
 def abi(record: Any) -> Any:
@@ -197,8 +213,7 @@ def is_stated(facts: ChainFacts, stated: Stated, keccak: Keccak) -> bool:
     if climbed is None:
         return False
     at = record_digest(climbed[0], stated.place.count, climbed[1], keccak)
-    hashes = (stated.entries_root, stated.gradient_hash, stated.span_hash, stated.retrieval_hash)
-    report = keccak(words(tag("report", keccak), *hashes))
+    report = keccak(words(tag("report", keccak), stated.entries_root, *stated.hashes))
     return at == facts.receipts_root and report == stated.receipt.attribution_root
 
 

@@ -4,15 +4,15 @@ Nothing is yielded that the twins of the judges do not accept, so no watcher pay
 What a watcher does not know (the output, gated rows) it cannot check.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from protocol.hashing import Keccak
 from protocol.lane_lists import is_omission, read_span
 from protocol.manifest import GRANTED, Manifest
 from protocol.report_evidence import (
     ChainFacts,
+    FaultProof,
     Opened,
     Stated,
     output_chunk,
@@ -21,6 +21,7 @@ from protocol.report_evidence import (
     placed_row,
     row_chunk,
 )
+from protocol.score_watch import IndexLeaves, KnownScores, score_proofs
 from protocol.share_faults import foreign_row, wrong_row, wrong_shares, wrong_version
 from protocol.span_faults import false_count, false_credit, false_token, malformed, omission, past_row
 from protocol.spans import Match
@@ -29,22 +30,15 @@ from protocol.tokens import CHUNK_IDS
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a watcher has: the version's manifest, its rows' tokens as registered (none for a gated row), and
-    the output where it is the payer or was given it.
+    """What a watcher has: the version's manifest, its rows' tokens as registered (none for a gated row), the
+    output where it is the payer or was given it, the leaves of indexes by root, and queries' codes by hash.
     """
 
     manifest: Manifest
     rows: Sequence[Sequence[int]]
     output: Sequence[int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FaultProof:
-    """A call that a judge will accept; `arguments` become its parameters through `report_evidence.abi`."""
-
-    judge: str
-    function: str
-    arguments: tuple[Any, ...]
+    indexes: Mapping[bytes, IndexLeaves] = field(default_factory=dict)
+    codes: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
 def proofs(facts: ChainFacts, opened: Opened, known: Known, keccak: Keccak) -> Iterator[FaultProof]:
@@ -55,6 +49,8 @@ def proofs(facts: ChainFacts, opened: Opened, known: Known, keccak: Keccak) -> I
     yield from _share_proofs(facts, opened, stated, keccak)
     yield from _entry_proofs(facts, opened, stated, known, keccak)
     yield from _listed_proofs(facts, opened, stated, known, keccak)
+    scores = KnownScores(known.manifest, known.indexes, known.codes)
+    yield from score_proofs(facts, opened, stated, scores, keccak)
     if known.output is not None:
         yield from _token_proofs(facts, opened, stated, known, known.output, keccak)
         yield from _omission_proofs(facts, opened, stated, known, known.output, keccak)

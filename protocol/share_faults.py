@@ -44,7 +44,7 @@ def wrong_shares(
     facts: ChainFacts, stated: Stated, lists: LaneLists, entry: PlacedEntry, keccak: Keccak
 ) -> bool:
     """F4: the lists make no shares, or not as many as stated, or not the one at the entry's place."""
-    hashes = (stated.gradient_hash, stated.span_hash, stated.retrieval_hash)
+    hashes = stated.hashes[:3]
     if not is_stated(facts, stated, keccak):
         return False
     if tuple(lane_hash(part, keccak) for part in lists.parts) != hashes:

@@ -5,9 +5,13 @@ from typing import Self
 
 from protocol.attribution import MAX_UNITS, Lane, LaneUnits
 from protocol.context import Context, read_context
-from protocol.errors import AttributionError, ContextError
+from protocol.errors import AttributionError, ContextError, EncodingError
 from protocol.fields import Fields
-from protocol.hashing import to_hex
+from protocol.hashing import MAX_WORD, from_hex, to_hex
+from protocol.influence import Influence
+from protocol.influence_list import HEAD_WORDS, MAX_SECTIONS, influence_flaw, influence_words, read_influence
+from protocol.lanes import MAX_ROWS_PER_LANE
+from protocol.query_code import MAX_CODE_BYTES
 from protocol.retrieval import Ablations
 from protocol.spans import Match
 from protocol.types import MAX_UINT32
@@ -25,6 +29,7 @@ from protocol.wire_fields import (
 MAX_LANE_ROWS = 1024
 MAX_SPANS = 1 << 16
 MAX_TOKEN_CHARS = 4096
+MAX_LIST_WORDS = MAX_SECTIONS * (HEAD_WORDS + MAX_ROWS_PER_LANE)
 
 LANES = {lane.name.lower(): lane for lane in Lane if lane is not Lane.UNATTRIBUTED}
 
@@ -92,7 +97,8 @@ class AttributeRequest:
 @dataclass(frozen=True, slots=True)
 class AttributeResult:
     """Units by lane, the matches behind the span lane, the output's text cut by token for display, and what
-    was measured for the retrieval lane, None where it did not run.
+    was measured for the retrieval lane (None where it did not run) and for the gradient lane: by index its
+    scores, and the bytes of the query's code.
     """
 
     method_id: bytes
@@ -100,6 +106,8 @@ class AttributeResult:
     spans: tuple[Match, ...]
     token_texts: tuple[str, ...]
     ablations: Ablations | None = None
+    influence: tuple[Influence, ...] = ()
+    query_codes: tuple[bytes, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -113,6 +121,8 @@ class AttributeResult:
             ],
             "token_texts": list(self.token_texts),
             "ablations": None if self.ablations is None else self.ablations.to_json(),
+            "influence": [str(word) for word in influence_words(self.influence)],
+            "query_codes": [to_hex(code) for code in self.query_codes],
         }
 
     @classmethod
@@ -125,6 +135,10 @@ class AttributeResult:
             spans=tuple(_read_match(match) for match in fields.objects("spans", MAX_SPANS)),
             token_texts=fields.texts("token_texts", MAX_TOKENS, MAX_TOKEN_CHARS),
             ablations=None if fields.absent("ablations") else Ablations.read(fields.child("ablations")),
+            influence=_read_influence(fields),
+            query_codes=fields.each(
+                "query_codes", MAX_SECTIONS, lambda path, item: _code(fields, path, item)
+            ),
         )
         fields.done()
         return result
@@ -164,6 +178,25 @@ def _pair(fields: Fields, path: str, item: object) -> tuple[int, int]:
     if not (0 <= row <= MAX_UINT32 and 0 <= units <= MAX_UNITS):
         raise fields.wrong(path, f"row {row} or units {units} out of range")
     return row, units
+
+
+def _read_influence(fields: Fields) -> tuple[Influence, ...]:
+    words = fields.each(
+        "influence", MAX_LIST_WORDS, lambda path, item: Fields({"word": item}, path).decimal("word", MAX_WORD)
+    )
+    flaw = influence_flaw(words)
+    if flaw:
+        raise fields.wrong("influence", f"is flawed: {flaw.name}")
+    return read_influence(words)
+
+
+def _code(fields: Fields, path: str, item: object) -> bytes:
+    if not isinstance(item, str) or not 2 < len(item) <= 2 + 2 * MAX_CODE_BYTES or len(item) % 2:
+        raise fields.wrong(path, "must be the hex of a query code")
+    try:
+        return from_hex(item, len(item) // 2 - 1)
+    except EncodingError as error:
+        raise fields.wrong(path, str(error)) from error
 
 
 def _read_match(fields: Fields) -> Match:

@@ -105,6 +105,7 @@ DEVNET = Settings(
     timelock_delay=1,
 )
 
+REPORT_JUDGES = ("SpanFaults", "ShareFaults", "ScoreFaults")
 ORDER = (
     "OpenToken",
     "OpenTimelock",
@@ -126,8 +127,7 @@ ORDER = (
     "DataChallenges",
     "JurorPool",
     "Committee",
-    "SpanFaults",
-    "ShareFaults",
+    *REPORT_JUDGES,
     "LedgerFaults",
     "VoucherFaults",
 )
@@ -136,8 +136,7 @@ ORDER = (
 # Who may void what is proven false, slash for it, lock stake, and delay finality while a dispute is open.
 JUDGES = (
     "FaultProofs",
-    "SpanFaults",
-    "ShareFaults",
+    *REPORT_JUDGES,
     "LedgerFaults",
     "VoucherFaults",
     "DataChallenges",
@@ -265,8 +264,7 @@ def judge_arguments(at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
     common = at["NodeStaking"], at["EpochSettlement"], at["ProtocolParameters"]
     return {
         "FaultProofs": common,
-        "SpanFaults": (report_links(at),),
-        "ShareFaults": (report_links(at),),
+        **{name: (report_links(at),) for name in REPORT_JUDGES},
         "LedgerFaults": common,
         "VoucherFaults": (*common, at["PaymentChannels"], at["InferenceGateway"]),
     }

@@ -21,7 +21,14 @@ STATEMENT, COMMIT, FINALIZE = (
 RELAYED = CLAIM.replace("own", "relayed")
 LIMITS = {"EpochSettlement.commit": 150_000, CLAIM: 80_000, RELAYED: 80_000, VOUCHER: 30_000}
 PROOF_LIMIT = 250_000
-LARGE_PROOFS = {"proveUnderpaid": 270_000, "proveWrongShares": 320_000, "proveOmission": 330_000}
+LARGE_PROOFS = {
+    "proveUnderpaid": 270_000,
+    "proveWrongShares": 320_000,
+    "proveOmission": 330_000,
+    "proveWithheldRow": 260_000,
+    "proveWrongScore": 350_000,
+    "proveOmittedRow": 380_000,
+}
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,8 @@ def page(gas: dict[str, int]) -> str:
         lines.append(f"| {name} | {amount:,} | {f'{bound:,}' if bound else ''} |")
     lines += [
         "",
-        "A proof counts with its slash and the voided statement, by a prover who sealed it. Three have a",
-        "bound of their own above the aim of 250,000; docs/adr/0010 says what keeps them there.",
+        "A proof counts with its slash and the voided statement, by a prover who sealed it. Six have a",
+        "bound of their own above the aim of 250,000; docs/adr/0010 and 0029 say what keeps them there.",
     ]
     return "\n".join(lines) + "\n"
 

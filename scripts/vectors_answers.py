@@ -27,6 +27,7 @@ from protocol.epoch import (
 )
 from protocol.epoch_json import encode_statement, report_to_json, root_to_json
 from protocol.hashing import sha256, to_hex
+from protocol.influence import Influence, Measured, ScoredRow
 from protocol.lane_lists import lane_hash
 from protocol.manifest import (
     Manifest,
@@ -149,7 +150,8 @@ def attribution() -> Case:
 
 
 def _attribution_case(name: str, lanes: Sequence[LaneUnits | SpanFinds], manifest: Manifest) -> Case:
-    report = merge(lanes, DEFAULTS.lane_weights, manifest, word("method"))
+    influence = [_influence_of(found) for found in lanes if found.lane is Lane.GRADIENT]
+    report = merge(lanes, DEFAULTS.lane_weights, manifest, word("method"), (), influence)
     counts = [found.count for found in lanes if isinstance(found, SpanFinds)]
     return {
         "name": name,
@@ -157,10 +159,17 @@ def _attribution_case(name: str, lanes: Sequence[LaneUnits | SpanFinds], manifes
         "outputTokens": counts[0] if counts else 0,
         "report": report_to_json(report),
         "leaves": [leaf_json(leaf) for leaf in entry_leaves(report.stated, keccak)],
-        "laneHashes": [to_hex(lane_hash(part, keccak)) for part in report.lists.parts],
+        "laneHashes": [to_hex(lane_hash(part, keccak)) for part in report.lists.bound],
         "entriesRoot": to_hex(entries_root(report.stated, keccak)),
         "root": to_hex(attribution_root(report, keccak)),
     }
+
+
+def _influence_of(found: LaneUnits | SpanFinds) -> Influence:
+    """Scores above 0 that make these units."""
+    assert isinstance(found, LaneUnits)
+    rows = tuple(ScoredRow(row, row, 1 + row, units) for row, units in found.units)
+    return Influence(word("index"), word("code"), Measured(0, found.unattributed, 1, 0), rows)
 
 
 def _lane_json(found: LaneUnits | SpanFinds) -> Case:

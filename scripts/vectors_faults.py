@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+from protocol.epoch_json import LIST_NAMES
 from protocol.lane_lists import (
     LaneLists,
     ListedSpan,
@@ -141,5 +142,4 @@ def _units(drawn: random.Random) -> tuple[int, ...]:
 
 
 def _words_json(lists: LaneLists) -> Case:
-    names = ("gradient", "span", "retrieval")
-    return {name: [hex(word) for word in part] for name, part in zip(names, lists.parts, strict=True)}
+    return {name: [hex(word) for word in part] for name, part in zip(LIST_NAMES, lists.parts, strict=False)}

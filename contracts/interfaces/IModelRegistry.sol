@@ -118,6 +118,9 @@ interface IModelRegistry {
         view
         returns (uint256 datanetVersionKey, bytes32 tokenizerDigest, uint32 minSpanTokens);
 
+    /// @notice What the model registered of its attribution index; zero for an unknown id.
+    function indexDigest(uint256 id) external view returns (bytes32);
+
     /// @notice Reverts for an unknown id. The terms carry the price in force now.
     function getModel(uint256 id)
         external

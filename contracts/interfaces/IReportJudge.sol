@@ -17,6 +17,7 @@ interface IReportJudge is IFaultJudge {
         bytes32 gradientHash;
         bytes32 spanHash;
         bytes32 retrievalHash;
+        bytes32 influenceHash;
     }
 
     error ReportJudgeNotStated(uint64 epoch, address node);

@@ -41,12 +41,14 @@ library LaneLists {
         return keccak256(abi.encode(TAG_LANE, words));
     }
 
-    function reportRoot(bytes32 entriesRoot, bytes32 gradientHash, bytes32 spanHash, bytes32 retrievalHash)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(TAG_REPORT, entriesRoot, gradientHash, spanHash, retrievalHash));
+    function reportRoot(
+        bytes32 entriesRoot,
+        bytes32 gradientHash,
+        bytes32 spanHash,
+        bytes32 retrievalHash,
+        bytes32 influenceHash
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TAG_REPORT, entriesRoot, gradientHash, spanHash, retrievalHash, influenceHash));
     }
 
     /// @dev What is wrong with a gradient or retrieval list.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {EarnerAccounts} from "../libraries/EarnerAccounts.sol";
+import {InfluenceLists, Section} from "../libraries/InfluenceLists.sol";
 import {Labour, LabourHash} from "../libraries/LabourHash.sol";
 import {Flaw, LaneLists, Match} from "../libraries/LaneLists.sol";
 import {OpenMerkle} from "../libraries/OpenMerkle.sol";
@@ -9,6 +10,7 @@ import {OpenSumTree} from "../libraries/OpenSumTree.sol";
 import {Receipt, ReceiptHash} from "../libraries/ReceiptHash.sol";
 import {Lists, ReportShares, Share} from "../libraries/ReportShares.sol";
 import {Row, RowHash} from "../libraries/RowHash.sol";
+import {ScoreMath} from "../libraries/ScoreMath.sol";
 import {Channel, Voucher, VoucherHash} from "../libraries/VoucherHash.sol";
 
 /// @title Exposes the internal libraries, so that tests hold them to the vectors. Never deployed with the suite.
@@ -71,12 +73,52 @@ contract LibrariesMock {
         return LaneLists.laneHash(words);
     }
 
-    function reportRoot(bytes32 entriesRoot, bytes32 gradientHash, bytes32 spanHash, bytes32 retrievalHash)
+    function reportRoot(
+        bytes32 entriesRoot,
+        bytes32 gradientHash,
+        bytes32 spanHash,
+        bytes32 retrievalHash,
+        bytes32 influenceHash
+    ) external pure returns (bytes32) {
+        return LaneLists.reportRoot(entriesRoot, gradientHash, spanHash, retrievalHash, influenceHash);
+    }
+
+    function influenceFlaw(uint256[] calldata words) external pure returns (Flaw) {
+        return InfluenceLists.flawOf(words);
+    }
+
+    function influenceSection(uint256[] calldata words, uint256 number)
         external
         pure
-        returns (bytes32)
+        returns (bool isThere, Section memory one)
     {
-        return LaneLists.reportRoot(entriesRoot, gradientHash, spanHash, retrievalHash);
+        return InfluenceLists.sectionAt(words, number);
+    }
+
+    function indexDigest(uint256[] calldata words) external pure returns (bytes32) {
+        return InfluenceLists.indexDigest(words);
+    }
+
+    function unitsFollow(uint256[] calldata words, uint256[] calldata gradient) external pure returns (bool) {
+        return InfluenceLists.unitsFollow(words, gradient);
+    }
+
+    function unitsAt(uint256[] calldata words, uint256 place) external pure returns (uint256) {
+        (, Section memory one) = InfluenceLists.sectionAt(words, 0);
+        return InfluenceLists.unitsAt(words, one, one.first + place);
+    }
+
+    function isOmittedRow(uint256[] calldata words, uint256 canonical, int256 score) external pure returns (bool) {
+        (, Section memory one) = InfluenceLists.sectionAt(words, 0);
+        return InfluenceLists.isOmission(words, one, canonical, score);
+    }
+
+    function rowScore(bytes calldata code, bytes calldata record) external pure returns (bool fits, int256 score) {
+        return ScoreMath.scoreOf(code, record);
+    }
+
+    function rowRecord(bytes calldata record) external pure returns (bytes32 payload, uint256 row, bool isEarning) {
+        return (ScoreMath.payload(record), ScoreMath.rowOf(record), ScoreMath.isEarning(record));
     }
 
     function listsFlaw(Lists calldata lists, uint256 outputTokens) external pure returns (Flaw) {

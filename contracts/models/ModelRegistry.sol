@@ -112,6 +112,11 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    function indexDigest(uint256 id) external view returns (bytes32) {
+        return _models[id].terms.indexDigest;
+    }
+
+    /// @inheritdoc IModelRegistry
     function getModel(uint256 id)
         external
         view

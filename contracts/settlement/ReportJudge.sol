@@ -45,7 +45,7 @@ abstract contract ReportJudge is IReportJudge, FaultJudge {
             OpenSumTree.climb(ReceiptHash.hashStruct(stated.receipt), stated.receipt.price, stated.place);
         require(fits && root == receiptsRoot, ReportJudgeNotStated(stated.epoch, node));
         bytes32 opened = LaneLists.reportRoot(
-            stated.entriesRoot, stated.gradientHash, stated.spanHash, stated.retrievalHash
+            stated.entriesRoot, stated.gradientHash, stated.spanHash, stated.retrievalHash, stated.influenceHash
         );
         require(
             opened == stated.receipt.attributionRoot, ReportJudgeNotTheReport(opened, stated.receipt.attributionRoot)

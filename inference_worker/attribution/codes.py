@@ -6,7 +6,6 @@ anyone who recomputes it see at once whether he got the same.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
+from protocol.hashing import sha256
+from protocol.query_code import CodeBytes
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,11 +38,14 @@ class QueryCode:
     losses: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     loss_weight: int = 0
 
+    def encode(self) -> bytes:
+        """The bytes that a receipt binds by their sha256 and anyone may score a row with."""
+        codes = tuple(code.tobytes() for code in self.codes)
+        return CodeBytes(self.weights, codes, self.loss_weight, self.losses.tobytes()).encode()
+
     def digest(self) -> bytes:
-        """sha256 over codes and weights, for comparing two computations of one query."""
-        weights = self.weights + ((self.loss_weight,) if len(self.losses) else ())
-        head = b"".join(weight.to_bytes(4, "big") for weight in weights)
-        return hashlib.sha256(head + self.codes.tobytes() + self.losses.tobytes()).digest()
+        """sha256 of `encode`, for comparing two computations of one query."""
+        return sha256(self.encode())
 
 
 def encode_magnitudes(means: Floats, unit: float) -> npt.NDArray[np.uint16]:

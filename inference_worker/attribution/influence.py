@@ -31,8 +31,9 @@ from inference_worker.attribution.segment import scan_index, weigh_losses
 from inference_worker.attribution.stacked_losses import StackedLosses
 from inference_worker.base.exchange import Exchange
 from protocol.attribution import LaneUnits
+from protocol.hashing import ZERO_WORD
 from protocol.index_pages import FLAG_INFORMATIVE
-from protocol.influence import Measured, settle
+from protocol.influence import Influence, Measured, ScoredRow
 
 PPM = 1_000_000
 
@@ -123,15 +124,22 @@ def gradient_units(
     index: AttributionIndex, query: QueryCode, ledger: Ledger, clusters: Clusters
 ) -> LaneUnits:
     """The gradient lane of one answer; `clusters` has the canonical row of each row of the manifest."""
+    return influence_of(index, query, ledger, clusters).lane()
+
+
+def influence_of(index: AttributionIndex, query: QueryCode, ledger: Ledger, clusters: Clusters) -> Influence:
+    """What the gradient lane of one answer is computed from; the node that asked knows the index root."""
     scores = scan_index(query, index.segments, torch.get_num_threads())
     null = scan_index(query, (index.decoys,))
     # A decoy that may not earn says nothing about what may.
     eligible = null[index.decoys.flags & FLAG_INFORMATIVE != 0]
     threshold = threshold_of(scores, eligible, len(null))
     above = np.flatnonzero((scores > threshold) & index.informative)
-    kept = best_of_clusters(index.rows[above], scores[above], clusters)
+    # Leaf 0 binds the listing, and decoys come before rows.
+    kept = best_of_clusters(index.rows[above], 1 + len(null) + above, scores[above], clusters)
     chance = expected_by_chance(eligible - threshold, len(null), len(scores))
-    return settle(kept, Measured(threshold, chance, ledger.gain, ledger.floor, index.facts.kappa_ppm))
+    measured = Measured(threshold, chance, ledger.gain, ledger.floor, index.facts.kappa_ppm)
+    return Influence(ZERO_WORD, query.digest(), measured, kept)
 
 
 def threshold_of(scores: Ints, eligible: Ints, decoys: int) -> int:
@@ -147,16 +155,20 @@ def threshold_of(scores: Ints, eligible: Ints, decoys: int) -> int:
     return max(outlier, int(np.sort(eligible)[-1 - allowed]))
 
 
-def best_of_clusters(rows: npt.NDArray[np.uint32], scores: Ints, clusters: Clusters) -> dict[int, int]:
-    """Scores by canonical row: each cluster's largest member, the best TOP_ROWS of them, equal ones by lowest
-    row.
+def best_of_clusters(
+    rows: npt.NDArray[np.uint32], leaves: npt.NDArray[np.int64], scores: Ints, clusters: Clusters
+) -> tuple[ScoredRow, ...]:
+    """Each cluster's largest member, the best TOP_ROWS of them, equal ones by lowest row; in the order of
+    canonical rows.
     """
     canonical = clusters[rows]
     order = np.lexsort((canonical, -scores))
     # The first place of a cluster in this order is its largest member.
     _, first = np.unique(canonical[order], return_index=True)
     best = order[np.sort(first)[:TOP_ROWS]]
-    return dict(sorted(zip(canonical[best].tolist(), scores[best].tolist(), strict=True)))
+    best = best[np.argsort(canonical[best])]
+    columns = (array[best].tolist() for array in (canonical, rows, leaves, scores))
+    return tuple(ScoredRow(*one) for one in zip(*columns, strict=True))
 
 
 def expected_by_chance(excess: Ints, decoys: int, rows: int) -> int:

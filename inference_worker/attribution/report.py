@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from inference_worker.attribution.method import method_id
 from protocol.attribution import Lane, LaneUnits
+from protocol.influence import Influence
 from protocol.retrieval import Ablations
 from protocol.spans import Match, cover
 from protocol.wire import AttributeResult
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the gradient lane was computed from, and the bytes of the query's code."""
+
+    influence: Influence
+    code: bytes
 
 
 def make_report(
@@ -18,12 +28,16 @@ def make_report(
     texts: Sequence[str],
     ablations: Ablations | None = None,
     losses: bool = False,
+    scored: Scored | None = None,
 ) -> AttributeResult:
-    """Lanes in lane order, the credited matches, the answer's text by token, and what the retrieval lane
-    measured; `losses` says whether they took part.
+    """Lanes in lane order, the credited matches, the answer's text by token, and the evidence of the
+    retrieval and the gradient lane where they ran; `losses` says whether they took part.
     """
     ordered = tuple(sorted(lanes, key=lambda found: found.lane))
-    return AttributeResult(method_id(losses), ordered, cover(matches), tuple(texts), ablations)
+    influence, codes = ((), ()) if scored is None else ((scored.influence,), (scored.code,))
+    return AttributeResult(
+        method_id(losses), ordered, cover(matches), tuple(texts), ablations, influence, codes
+    )
 
 
 def did_not_run(lane: Lane) -> LaneUnits:

@@ -20,8 +20,8 @@ from inference_worker.attribution.ablation import OpenRows, open_rows_of, retrie
 from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.index_files import IndexFiles
 from inference_worker.attribution.index_store import fetch_index, open_index
-from inference_worker.attribution.influence import Clusters, InfluenceQuery, gradient_units
-from inference_worker.attribution.report import did_not_run, make_report, token_texts
+from inference_worker.attribution.influence import Clusters, InfluenceQuery, influence_of
+from inference_worker.attribution.report import Scored, did_not_run, make_report, token_texts
 from inference_worker.attribution.row_recheck import row_signs
 from inference_worker.attribution.shard_folder import Built, ShardFolder, SpanRow
 from inference_worker.attribution.spans import credited_matches
@@ -77,9 +77,9 @@ class AttributionService:
             version = _kept(self._versions, request.manifest_cid, self._load_version)
             if int(index.rows[-1]) >= len(version.clusters):
                 raise IndexCorrupt("rows of the manifest", len(version.clusters), int(index.rows[-1]) + 1)
-            lanes, matches, ablations = self._run(request, index, influence, version)
+            lanes, matches, ablations, scored = self._run(request, index, influence, version)
         texts = token_texts(self._base.tokenizer, request.output_ids)
-        return make_report(lanes, matches, texts, ablations, index.shape.losses > 0)
+        return make_report(lanes, matches, texts, ablations, index.shape.losses > 0, scored)
 
     def recheck(self, request: RowsRequest) -> RowsResult:
         """The signs of rows computed anew; rows that the node does not hand out are left out. Raises as
@@ -105,15 +105,17 @@ class AttributionService:
 
     def _run(
         self, request: AttributeRequest, index: AttributionIndex, influence: InfluenceQuery, version: _Version
-    ) -> tuple[list[LaneUnits], list[Match], Ablations | None]:
+    ) -> tuple[list[LaneUnits], list[Match], Ablations | None, Scored | None]:
         lanes: list[LaneUnits] = []
         matches: list[Match] = []
-        ablations = None
+        ablations, scored = None, None
         for lane in request.lanes:
             if lane is Lane.GRADIENT and request.output_ids:
                 exchange = Exchange(_asked_alone(request), request.output_ids)
                 query, ledger = influence.code(exchange)
-                lanes.append(gradient_units(index, query, ledger, version.clusters))
+                found = influence_of(index, query, ledger, version.clusters)
+                scored = Scored(found, query.encode())
+                lanes.append(found.lane())
             elif lane is Lane.SPAN and request.output_ids:
                 matches = credited_matches(version.spans.index, request.output_ids, request.min_span_tokens)
                 lanes.append(span_units(matches, len(request.output_ids)))
@@ -124,7 +126,7 @@ class AttributionService:
                 lanes.append(lane_found)
             else:
                 lanes.append(did_not_run(lane))
-        return lanes, matches, ablations
+        return lanes, matches, ablations, scored
 
     def _load_index(self, cid: str) -> tuple[AttributionIndex, InfluenceQuery]:
         kept = {name for index, _ in self._indexes.values() for name in index.files()}

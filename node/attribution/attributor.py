@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from node.attribution.ensembles import lanes_of_member, weighted_result
+from node.attribution.ensembles import lanes_of_member
 from node.attribution.reports import build_report, report_without_sources
 from node.attribution.retrieved import check_retrieved, shown_rows
 from node.attribution.revocations import IsRevoked, revoked_rows
+from node.attribution.scores import result_of
 from node.attribution.waiting import Bounds, Waiting
 from node.blobs.store import BlobStore
 from node.errors import IntegrityError, NotFound, OpenLedgerError, Unavailable
@@ -102,6 +103,10 @@ class Versions:
                 ) from error
             _keep(self._versions, cid, Version(manifest, tuple(sorted(coverage(manifest).items()))))
         return self._versions[cid]
+
+    def keep(self, codes: Sequence[bytes]) -> None:
+        """Store query codes, each under the CID of the hash that its report binds."""
+        self._blobs.put_all(codes, "query code")
 
     def manifest(self, cid: str) -> Manifest:
         """The dataset manifest under a CID."""
@@ -198,8 +203,7 @@ class Attributor:
         results = [await self._asker.attribute(model, request) for request in requests]
         for request, one in zip(requests, results, strict=True):
             check_retrieved(request, one, manifest)
-        members = [source.ppm for source in model.sources]
-        result = weighted_result(results, members, manifest)
+        result = result_of(results, model.sources, manifest)
         # A row withdrawn since the version was published earns nothing; the chain is asked when the worker
         # has answered, so that what it says is as fresh as the receipt.
         revoked = await asyncio.to_thread(revoked_rows, result, manifest, self._is_revoked)
@@ -213,6 +217,9 @@ class Attributor:
             revoked,
             len(results),
         )
+        # Whoever doubts a score needs the code that its hash binds.
+        self._versions.keep(result.query_codes)
+        members = [source.ppm for source in model.sources]
         return Attribution(report, _evidence(result, shown_rows(requests, results, members)))
 
 

@@ -43,8 +43,14 @@ def weighted_result(
     if Lane.GRADIENT not in kinds:
         raise ReportRefused("a member's report needs one gradient lane", lanes=len(kinds))
     rest = [lane for lane in first.lanes if lane.lane not in WEIGHTED]
-    lanes = tuple(sorted((*split, *rest), key=lambda lane: lane.lane))
-    return AttributeResult(ensemble_method(first.method_id), lanes, first.spans, first.token_texts)
+    return AttributeResult(
+        ensemble_method(first.method_id),
+        tuple(sorted((*split, *rest), key=lambda lane: lane.lane)),
+        first.spans,
+        first.token_texts,
+        influence=tuple(section for result in results for section in result.influence),
+        query_codes=tuple(code for result in results for code in result.query_codes),
+    )
 
 
 def _lane_of(result: AttributeResult, kind: Lane, manifest: Manifest) -> LaneUnits:

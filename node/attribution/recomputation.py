@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from node.attribution.attributor import Asker, Versions, requests_of
-from node.attribution.ensembles import weighted_result
 from node.attribution.findings import Finding, compare
 from node.attribution.reports import ReportRefused, build_report
 from node.attribution.retrieved import check_retrieved
 from node.attribution.revocations import revoked_rows
+from node.attribution.scores import result_of
 from node.serving.model import ServedModel
 from protocol.attribution import AttributionReport, Lane
 from protocol.hashing import Keccak
@@ -78,8 +78,7 @@ class Recomputation:
     async def _report(
         self, case: Case, manifest: Manifest, results: Sequence[AttributeResult]
     ) -> AttributionReport:
-        weights = [source.ppm for source in case.model.sources]
-        result = weighted_result(results, weights, manifest)
+        result = result_of(results, case.model.sources, manifest)
 
         def revoked(datanet: int, digest: bytes) -> bool:
             return self._revoked_by(datanet, digest, case.receipt.issued_at)

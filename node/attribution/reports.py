@@ -49,7 +49,8 @@ def build_report(
         for lane in result.lanes:
             check_lane(lane, manifest, members * MAX_ROWS_PER_LANE)
         check_spans(result, output_ids, min_span_tokens, row_tokens)
-        return merge(lanes_of(result, len(output_ids)), weights, manifest, result.method_id, revoked)
+        lanes = lanes_of(result, len(output_ids))
+        return merge(lanes, weights, manifest, result.method_id, revoked, result.influence)
     except ProtocolError as error:
         raise ReportRefused(f"the worker's report is inconsistent: {error}") from error
 

@@ -13,10 +13,12 @@ from node.errors import NotFound
 from node.models.contracts import ModelContracts, ModelStatus
 from node.models.ensembles import ModelBundle, read_model_bundle
 from node.models.registry import ModelRegistry, RegisteredModel
-from node.serving.model import ServedModel, Source
+from node.serving.model import NO_ROOT, ServedModel, Source
 from node.store.models import TrainingTable
+from node.training.index_tree import BadIndex, index_tree
 from protocol.cid import Cid
 from protocol.hashing import to_hex
+from protocol.influence_list import index_digest
 
 
 class RegistryCatalog:
@@ -30,6 +32,7 @@ class RegistryCatalog:
         self._blobs = blobs
         self._trainings = trainings
         self._bundles: dict[Cid, ModelBundle] = {}
+        self._roots: dict[Cid, bytes] = {}
 
     def find(self, name: str) -> ServedModel:
         """The model by `name` or `name@version`, at its price now. Raises NotFound."""
@@ -37,7 +40,7 @@ class RegistryCatalog:
         if model.status is not ModelStatus.LIVE:
             raise NotFound("the model is not live", model=name, status=model.status.name.lower())
         bundle = self.bundle(model)
-        sources = () if bundle is None else _sources_of(bundle)
+        sources = () if bundle is None else self._sources_of(bundle, model)
         terms = model.terms
         return ServedModel(
             name=name,
@@ -55,6 +58,7 @@ class RegistryCatalog:
             royalties=tuple((self._registry.owner_of(parent), ppm) for parent, ppm in terms.royalties),
             min_span_tokens=terms.min_span_tokens,
             members=sources if len(sources) > 1 else (),
+            index_root=sources[0].index_root if len(sources) == 1 else NO_ROOT,
         )
 
     def bundle(self, model: RegisteredModel) -> ModelBundle | None:
@@ -71,6 +75,35 @@ class RegistryCatalog:
             return bundle.manifest.base_fingerprint
         return to_hex(self._contracts.base(model.terms.base_id).fingerprint)
 
+    def _sources_of(self, bundle: ModelBundle, model: RegisteredModel) -> tuple[Source, ...]:
+        """The adapters, with the roots of the indexes that are here: those that the model registered, or
+        whoever serves it would state scores of another.
+        """
+        indexes = [member.bundle.manifest.index for member in bundle.members]
+        roots = [self._root_of(index) for index in indexes]
+        found = index_digest(roots)
+        if found != model.terms.index_digest:
+            raise NotFound(
+                "the model registered another index",
+                model=model.name,
+                registered=to_hex(model.terms.index_digest),
+                actual=to_hex(found),
+            )
+        return tuple(
+            Source(member.bundle.cid.text, index.text, member.ppm, to_hex(root))
+            for member, index, root in zip(bundle.members, indexes, roots, strict=True)
+        )
+
+    def _root_of(self, index: Cid) -> bytes:
+        if index not in self._roots:
+            try:
+                self._roots[index] = index_tree(self._blobs, index).root
+            except BadIndex as error:
+                raise NotFound(
+                    "the model's index is unusable", index=index.text, reason=str(error)
+                ) from error
+        return self._roots[index]
+
     def _tokens_of(self, sources: tuple[Source, ...]) -> str | None:
         """The open rows' token ids, where one of the adapters was trained here: their version is one."""
         wanted = {source.adapter_cid for source in sources}
@@ -79,10 +112,3 @@ class RegistryCatalog:
             if result.get("bundle_cid") in wanted:
                 return str(result["tokens_cid"])
         return None
-
-
-def _sources_of(bundle: ModelBundle) -> tuple[Source, ...]:
-    return tuple(
-        Source(member.bundle.cid.text, member.bundle.manifest.index.text, member.ppm)
-        for member in bundle.members
-    )

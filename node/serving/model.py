@@ -11,20 +11,25 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from protocol.hashing import ZERO_WORD, to_hex
 from protocol.pricing import Rates
 from protocol.types import TOTAL_PPM
 
 # The name under which a client leaves the choice of the model to the node.
 AUTO = "auto"
+NO_ROOT = to_hex(ZERO_WORD)
 
 
 @dataclass(frozen=True)
 class Source:
-    """An adapter that answers are attributed through: its bundle, its index, its weight in ppm."""
+    """An adapter that answers are attributed through: its bundle, its index, its weight in ppm, and the root
+    of the index (0x-hex).
+    """
 
     adapter_cid: str
     index_cid: str
     ppm: int
+    index_root: str = NO_ROOT
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class ServedModel:
     its attribution index, `manifest_cid` the dataset manifest, `tokens_cid` the open rows' token ids (None
     where this node lacks them); `members` are an ensemble's, else empty; `royalties` are (parent's owner, ppm
     of the model owner's part); rates are wei per 1000 tokens; `chosen` says why `auto` took it, empty where
-    the client named it.
+    the client named it; `index_root` is the index's root, 0x-hex.
     """
 
     name: str
@@ -54,13 +59,14 @@ class ServedModel:
     min_span_tokens: int
     chosen: str = ""
     members: tuple[Source, ...] = ()
+    index_root: str = NO_ROOT
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """The adapters whose weights make a whole; empty where no row is known to have trained anything."""
         if self.members or self.adapter_cid is None or self.index_cid is None:
             return self.members
-        return (Source(self.adapter_cid, self.index_cid, TOTAL_PPM),)
+        return (Source(self.adapter_cid, self.index_cid, TOTAL_PPM, self.index_root),)
 
     @property
     def rates(self) -> Rates:

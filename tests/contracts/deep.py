@@ -4,6 +4,7 @@ Only the corner that a proof needs is a real tree; above it every sibling is mad
 the same.
 """
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,12 +12,16 @@ from typing import Any
 from node.chain.keccak import keccak
 from protocol.attribution import entries_root, merge, report_root
 from protocol.hashing import from_hex, tag, words
+from protocol.index_pages import CodeShape, head_payload, row_payload
+from protocol.influence_list import influence_words
 from protocol.lanes import Lane, LaneUnits
-from protocol.manifest import GRANTED, row_payload
+from protocol.manifest import GRANTED
+from protocol.manifest import row_payload as version_payload
 from protocol.merkle import Proof, prove
 from protocol.parameters import DEFAULT_WEIGHTS
 from protocol.receipt import output_root, receipt_leaf
 from protocol.report_evidence import (
+    FaultProof,
     Opened,
     PlacedRow,
     RowChunk,
@@ -26,20 +31,23 @@ from protocol.report_evidence import (
     output_of,
     placed_entry,
 )
-from protocol.report_watch import FaultProof
+from protocol.score_faults import Scored
 from protocol.spans import Match, SpanFinds
 from protocol.sumtree import SumLeaf, SumProof, climb, record_digest
 from protocol.tokens import chunk_words, row_chunk_leaf, token_chunks
+from protocol.types import MAX_UINT64
 from tests.contracts.datanets import create, publish, registry
 from tests.contracts.epochs import Ledger
 from tests.contracts.models.test_model_registry import TOKENIZER, register_base, register_model
 from tests.contracts.reports import call_of, fund_epoch, state
 from tests.contracts.seals import prove_sealed
 from tests.contracts.world import World, rewound
+from tests.protocol.indexes import ScoredIndex, kept_rows, scored_index, scores_of
 from tests.protocol.records import manifest, receipt, word
 from tests.protocol.scenes import KEY
 
 DEPTH = 17
+SHAPE = CodeShape(3, 1024, 48)
 CORNER = 64
 ROWS, SPANS, SPAN = 20, 20, 12
 TAIL, TAIL_FROM = 14, 25
@@ -71,13 +79,14 @@ class _Stage:
         covered = [self.rows[one.row][one.row_start : one.row_start + SPAN] for one in matches]
         tail = self.rows[0][TAIL_FROM : TAIL_FROM + TAIL]
         self.output = tuple(token for part in (*covered, tail) for token in part)
+        self.scored = _scored(len(self.manifest.rows))
         lanes: list[LaneUnits | SpanFinds] = [
-            _units(Lane.GRADIENT),
+            self.scored.influence.lane(),
             SpanFinds(matches, len(self.output), True),
         ]
         if with_retrieval:
             lanes.append(_units(Lane.RETRIEVAL))
-        self.report = merge(lanes, DEFAULT_WEIGHTS, self.manifest, bytes(32))
+        self.report = merge(lanes, DEFAULT_WEIGHTS, self.manifest, bytes(32), (), [self.scored.influence])
         self.receipt = replace(
             receipt(price=10**15),
             node=world.plain("node"),
@@ -94,6 +103,7 @@ class _Stage:
         """One winning proof of each kind."""
         yield from self._span_proofs()
         yield from self._share_proofs()
+        yield from self._score_proofs()
 
     def _span_proofs(self) -> Iterator[FaultProof]:
         spans, output = self.report.lists.span, output_of(self.output, keccak)
@@ -133,6 +143,43 @@ class _Stage:
         yield FaultProof("ShareFaults", "proveWrongRow", evidence)
         yield FaultProof("ShareFaults", "proveWrongVersion", (self._opened(model_id=9),))
 
+    def _score_proofs(self) -> Iterator[FaultProof]:
+        lists, told = self.report.lists, self.scored.influence
+        first = told.rows[0]
+        row = self._row(first.member)
+
+        def lie(function: str, words_: tuple[int, ...], *rest: Any) -> FaultProof:
+            stated = self._opened(lists=replace(lists, influence=words_))
+            return FaultProof("ScoreFaults", function, (stated, words_, *rest))
+
+        def other(**changes: Any) -> tuple[int, ...]:
+            return influence_words([replace(told, rows=(replace(first, **changes), *told.rows[1:]))])
+
+        for function, words_, rest in (
+            ("proveWrongScore", other(score=first.score + 1), (0,)),
+            ("proveOmittedRow", influence_words([replace(told, rows=told.rows[1:])]), (row.row, row.proof)),
+        ):
+            stated = self._opened(lists=replace(lists, influence=words_))
+            yield FaultProof("ScoreFaults", function, (stated, self._shown(words_, first.leaf), *rest))
+        foreign = self._row(first.member + 1)
+        words_ = other(member=first.member + 1)
+        yield lie("proveWrongCluster", words_, 0, 0, foreign.row, foreign.proof)
+        yield lie("proveWrongIndex", (lists.influence[0] ^ 1, *lists.influence[1:]))
+        head, one, *more = lists.gradient
+        wrong = (head, one + 1, *more)
+        stated = self._opened(lists=replace(lists, gradient=wrong))
+        yield FaultProof("ScoreFaults", "proveWrongUnits", (stated, lists.influence, wrong))
+        withheld = (head + (one & MAX_UINT64), *more)
+        stated = self._opened(lists=replace(lists, gradient=withheld))
+        place = next(at for at, listed in enumerate(told.rows) if listed.canonical == one >> 64)
+        row = self._row(one >> 64)
+        evidence = (stated, lists.influence, withheld, place, row.row, row.proof)
+        yield FaultProof("ScoreFaults", "proveWithheldRow", evidence)
+
+    def _shown(self, words_: tuple[int, ...], leaf: int) -> Scored:
+        record = self.scored.leaves.records[leaf - 1]
+        return Scored(words_, 0, record, _deep(_payloads(self.scored), leaf), self.scored.code)
+
     def state(self, stated: Stated) -> None:
         """Publishes the statement that holds the proof's receipt."""
         climbed = climb(receipt_leaf(stated.receipt, keccak), stated.place, keccak)
@@ -147,17 +194,18 @@ class _Stage:
 
     def _register(self) -> None:
         datanet = create(self.world, "curator")
-        leaves = [row_payload(row, keccak) for row in self.manifest.rows]
+        leaves = [version_payload(row, keccak) for row in self.manifest.rows]
         roots = {"root": bytes([1]) * 32, "rows_root": _deep_root(leaves[0], _deep(leaves, 0))}
         publish(self.world, datanet, "curator", rows=2**DEPTH, **roots)
         chunks = _deep_root(self._chunk_leaves()[0], _deep(self._chunk_leaves(), 0))
         call = registry(self.world).functions.registerTokenChunks(datanet, 1, TOKENIZER, chunks, 2**DEPTH)
         self.world.send(call, "curator")
-        register_model(self.world, register_base(self.world), datanetVersionKey=KEY, minSpanTokens=SPAN)
+        terms = {"datanetVersionKey": KEY, "minSpanTokens": SPAN, "indexDigest": self.scored.root}
+        register_model(self.world, register_base(self.world), **terms)
 
     def _row(self, index: int) -> PlacedRow:
         row = self.manifest.rows[index]
-        leaves = [row_payload(one, keccak) for one in self.manifest.rows]
+        leaves = [version_payload(one, keccak) for one in self.manifest.rows]
         record = RowRecord(from_hex(row.digest, 32), row.owner, row.cluster, row.consent == GRANTED)
         return PlacedRow(record, _deep(leaves, index))
 
@@ -172,6 +220,26 @@ class _Stage:
             for row, ids in enumerate(self.rows)
             for place, chunk in enumerate(token_chunks(ids))
         ]
+
+
+def _scored(rows: int) -> ScoredIndex:
+    """Three checkpoints, 48 losses, and a full list."""
+    found = scored_index(random.Random(1), range(rows), range(rows), SHAPE)
+    threshold = min(scores_of(found.leaves, found.code)) - 1
+    payloads = _payloads(found)
+    influence = replace(
+        found.influence,
+        index_root=_deep_root(payloads[1], _deep(payloads, 1)),
+        measured=replace(found.influence.measured, threshold=threshold),
+        rows=kept_rows(found.leaves, found.code, range(rows), threshold),
+    )
+    assert len(influence.rows) == ROWS
+    return replace(found, influence=influence)
+
+
+def _payloads(found: ScoredIndex) -> list[bytes]:
+    records = (row_payload(record, keccak) for record in found.leaves.records)
+    return [head_payload(found.leaves.listing_digest, keccak), *records]
 
 
 def _units(lane: Lane) -> LaneUnits:

@@ -8,8 +8,7 @@ from web3.contract.contract import ContractFunction
 
 from node.chain.keccak import keccak
 from protocol.manifest import manifest_root, rows_root
-from protocol.report_evidence import ChainFacts, Opened, abi
-from protocol.report_watch import FaultProof
+from protocol.report_evidence import ChainFacts, FaultProof, Opened, abi
 from protocol.tokens import row_chunks_root
 from tests.contracts.datanets import create, publish, registry
 from tests.contracts.epochs import Ledger
@@ -29,7 +28,13 @@ def put_rows(world: World, scene: Scene) -> None:
     chunks, count = row_chunks_root(scene.rows, keccak)
     call = registry(world).functions.registerTokenChunks(datanet, version, TOKENIZER, chunks, count)
     world.send(call, "curator")
-    model = register_model(world, register_base(world), datanetVersionKey=KEY, minSpanTokens=REGISTERED_SPAN)
+    model = register_model(
+        world,
+        register_base(world),
+        datanetVersionKey=KEY,
+        minSpanTokens=REGISTERED_SPAN,
+        indexDigest=scene.facts.index_digest,
+    )
     assert model == 1
 
 

@@ -91,7 +91,7 @@ def test_gas_is_as_recorded(world: World, ledger: Ledger) -> None:
 
 
 def test_gas_of_deep_proofs_is_as_recorded(world: World, ledger: Ledger) -> None:
-    """SPEC 9.33: fault proofs with full lists, in trees of 2^17 receipts, rows and chunks."""
+    """SPEC 9.33, 7.124: fault proofs with full lists, in trees of 2^17 receipts, rows, chunks and leaves."""
     if not isinstance(world.chain, InProcess):
         pytest.skip("the record is of py-evm")
     measured = deep_proofs(world, ledger)

@@ -176,6 +176,7 @@ class LedgerWorld:
             fixed_price=FIXED,
             royalties=((self.plain("stranger"), 100_000),),
             min_span_tokens=3,
+            index_root=to_hex(index.digest),
         )
 
     def _manifest(self) -> Manifest:

@@ -40,6 +40,7 @@ from protocol.wire import (
     TokenizeResult,
     WorkerHealth,
 )
+from tests.protocol.influences import CODE, scored
 
 FINGERPRINT = "0x" + "11" * 32
 TOKENIZER = "0x" + "22" * 32
@@ -112,6 +113,8 @@ def attribution(prompt: tuple[int, ...], output: tuple[int, ...], index: str) ->
         lanes=(gradient, span_units(spans, len(output))),
         spans=spans,
         token_texts=tuple(chr(one) for one in output),
+        influence=(scored(gradient),),
+        query_codes=(CODE,),
     )
 
 
@@ -156,6 +159,8 @@ async def post_attribute(request: web.Request) -> web.Response:
     lanes = tuple(lane for lane in found.lanes if lane.lane in asked.lanes)
     spans = found.spans if Lane.SPAN in asked.lanes else ()
     found = replace(found, lanes=lanes, spans=spans)
+    if Lane.GRADIENT not in asked.lanes:
+        found = replace(found, influence=(), query_codes=())
     if asked.context is not None:
         measured = retrieval(asked, asked.context)
         found = replace(found, lanes=(*lanes, *measured.lanes), ablations=measured.ablations)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from eth_hash.auto import keccak
 
+from protocol.index_pages import index_root
 from protocol.lane_lists import read_span
 from protocol.report_evidence import (
     ChainFacts,
+    FaultProof,
     Opened,
     PlacedRow,
     output_chunk,
@@ -15,7 +17,16 @@ from protocol.report_evidence import (
     placed_row,
     row_chunk,
 )
-from protocol.report_watch import FaultProof, Known, true_matches
+from protocol.report_watch import Known, true_matches
+from protocol.score_faults import (
+    Scored,
+    omitted_row,
+    withheld_row,
+    wrong_cluster,
+    wrong_index,
+    wrong_score,
+    wrong_units,
+)
 from protocol.share_faults import foreign_row, wrong_row, wrong_shares, wrong_version
 from protocol.span_faults import false_count, false_credit, false_token, malformed, omission, past_row
 from tests.protocol.scenes import Scene
@@ -31,14 +42,25 @@ TWINS = {
     "proveFalseToken": false_token,
     "proveFalseCount": false_count,
     "proveOmission": omission,
+    "proveWrongScore": wrong_score,
+    "proveWrongIndex": wrong_index,
+    "proveWrongUnits": wrong_units,
+}
+# Their contracts take a row's record and its proof one after the other.
+ROW_TWINS = {
+    "proveWrongRow": wrong_row,
+    "proveOmittedRow": omitted_row,
+    "proveWrongCluster": wrong_cluster,
+    "proveWithheldRow": withheld_row,
 }
 
 
 def verdict(facts: ChainFacts, proof: FaultProof) -> bool:
     """What the twin of the proof's judge says."""
-    if proof.function == "proveWrongRow":
-        stated, entry, row, place = proof.arguments
-        return wrong_row(facts, stated, entry, PlacedRow(row, place), keccak)
+    if proof.function in ROW_TWINS:
+        *evidence, row, place = proof.arguments
+        twin = ROW_TWINS[proof.function]
+        return twin(facts, *evidence, PlacedRow(row, place), keccak)  # type: ignore[operator,no-any-return]
     return TWINS[proof.function](facts, *proof.arguments, keccak)  # type: ignore[operator,no-any-return]
 
 
@@ -53,7 +75,31 @@ def attempts(made: Scene, one: Opened) -> Iterator[FaultProof]:
         if entry.row < len(made.rows):
             row = placed_row(made.manifest, entry.row, keccak)
             yield FaultProof("ShareFaults", "proveWrongRow", (stated, placed, row.row, row.proof))
+    yield from _score_attempts(made, one)
     yield from _span_attempts(made, one)
+
+
+def _score_attempts(made: Scene, one: Opened) -> Iterator[FaultProof]:
+    stated, lists, scored = one.stated(keccak), one.lists, made.scored
+    influence, gradient, leaves = lists.influence, lists.gradient, scored.leaves
+    yield FaultProof("ScoreFaults", "proveWrongIndex", (stated, influence))
+    yield FaultProof("ScoreFaults", "proveWrongUnits", (stated, influence, gradient))
+    _, paths = index_root(leaves.listing_digest, leaves.records, range(len(leaves.records)), keccak)
+    shown = [
+        Scored(influence, 0, record, path, scored.code)
+        for record, path in zip(leaves.records, paths, strict=True)
+    ]
+    for place, listed in enumerate(scored.influence.rows):
+        yield FaultProof("ScoreFaults", "proveWrongScore", (stated, shown[listed.leaf - 1], place))
+        row = placed_row(made.manifest, listed.member, keccak)
+        evidence = (stated, influence, 0, place, row.row, row.proof)
+        yield FaultProof("ScoreFaults", "proveWrongCluster", evidence)
+        row = placed_row(made.manifest, listed.canonical, keccak)
+        evidence = (stated, influence, gradient, place, row.row, row.proof)
+        yield FaultProof("ScoreFaults", "proveWithheldRow", evidence)
+    for one_shown in shown:
+        row = placed_row(made.manifest, one_shown.row, keccak)
+        yield FaultProof("ScoreFaults", "proveOmittedRow", (stated, one_shown, row.row, row.proof))
 
 
 def _span_attempts(made: Scene, one: Opened) -> Iterator[FaultProof]:

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from protocol.influence import ScoredRow
+from protocol.influence_list import influence_words
 from protocol.lane_lists import LaneLists, read_span
 from protocol.lanes import MAX_SPANS
 from protocol.manifest import GRANTED
+from protocol.query_code import row_of
 from protocol.report_evidence import Opened
+from protocol.types import MAX_UINT64
 from tests.protocol.records import account, word
 from tests.protocol.scenes import Scene
 
@@ -18,6 +22,8 @@ def corruptions(scene: Scene) -> Iterator[Corruption]:
     """(name, the spoiled report, the functions of which one must accept it)."""
     yield from _entries(scene)
     yield from _units(scene)
+    yield from _scores(scene)
+    yield from _words(scene)
     yield from _spans(scene)
     yield from _receipts(scene)
 
@@ -76,6 +82,65 @@ def _units(scene: Scene) -> Iterator[Corruption]:
     )
 
 
+def _scores(scene: Scene) -> Iterator[Corruption]:
+    """Lies about scores whose units and shares follow from them."""
+    told = scene.scored.influence
+    first, *rest = told.rows
+
+    def lie(name: str, *rows: ScoredRow, functions: set[str]) -> Corruption:
+        ordered = tuple(sorted(rows, key=lambda row: row.canonical))
+        return name, scene.rescored(replace(told, rows=ordered)), functions
+
+    score, omitted, cluster = {"proveWrongScore"}, {"proveOmittedRow"}, {"proveWrongCluster"}
+    yield lie("a higher score", replace(first, score=first.score + 1), *rest, functions=score)
+    yield lie("a row left out", *rest, functions=omitted)
+    yield lie("all rows left out", functions=omitted)
+    last = len(scene.scored.leaves.records)
+    yield lie("a leaf past the last", replace(first, leaf=last + 1), *rest, functions=score)
+    yield lie("another leaf", replace(first, leaf=first.leaf % last + 1), *rest, functions=score)
+    yield lie("a decoy's leaf", replace(first, leaf=1), *rest, functions=score)
+    member = (first.member + 1) % len(scene.rows)
+    yield lie("another member", replace(first, member=member), *rest, functions=score | cluster)
+    outside = replace(first, member=len(scene.rows))
+    yield lie("a member outside", outside, *rest, functions=score | cluster)
+    free = [row.index for row in scene.manifest.rows if row.index not in {one.canonical for one in told.rows}]
+    if free:
+        yield lie("another cluster", replace(first, canonical=free[0]), *rest, functions=cluster)
+    silent = [leaf for leaf, record in enumerate(scene.scored.leaves.records, 1) if record[4] == 0]
+    if silent and free:
+        row = row_of(scene.scored.leaves.records[silent[0] - 1])
+        loud = ScoredRow(free[0], row, silent[0], told.measured.threshold + 1)
+        yield lie("a row that may not earn", *told.rows, loud, functions=score)
+    of_another = replace(told, index_root=word("another index"))
+    yield "another index", scene.rescored(of_another), {"proveWrongIndex"}
+
+
+def _words(scene: Scene) -> Iterator[Corruption]:
+    """Units that do not follow from what is listed."""
+    lists, told = scene.report.lists, scene.scored.influence
+    units = {"proveWrongUnits"}
+    for name, change in (
+        ("threshold", {"threshold": told.measured.threshold - 1}),
+        ("chance", {"chance": told.measured.chance + 10**12}),
+        ("gain", {"gain": told.measured.gain + 10**6}),
+        ("floor", {"floor": told.measured.floor + 10**6}),
+        ("shrinkage", {"kappa_ppm": 600_000}),
+    ):
+        other = influence_words([replace(told, measured=replace(told.measured, **change))])
+        yield f"another {name}", scene.opened(lists=_with(lists, influence=other)), units
+    yield "no scores", scene.opened(lists=_with(lists, influence=())), units
+    yield "a word more", scene.opened(lists=_with(lists, influence=(*lists.influence, 0))), units
+    yield "a word less", scene.opened(lists=_with(lists, influence=lists.influence[:-1])), units
+    twice = lists.influence * 2
+    yield "twice", scene.opened(lists=_with(lists, influence=twice)), {"proveWrongIndex"}
+    head, one, *rest = lists.gradient
+    if scene.manifest.rows[one >> 64].consent == GRANTED:
+        withheld = (head + (one & MAX_UINT64), *rest)
+        yield "withheld", scene.relisted(_with(lists, gradient=withheld)), {"proveWithheldRow"}
+    yield "given on", scene.relisted(_with(lists, gradient=(head - 1, one + 1, *rest))), units
+    yield "kept back", scene.relisted(_with(lists, gradient=(head + 1, one, *rest))), units
+
+
 def _spans(scene: Scene) -> Iterator[Corruption]:
     """Lies whose shares follow from them, so that only the span itself gives them away."""
     lists = scene.report.lists
@@ -124,8 +189,17 @@ def _receipts(scene: Scene) -> Iterator[Corruption]:
 
 
 COMMITTEE_ONLY: dict[str, Callable[[Scene], Opened]] = {
-    "gradient scores, with the shares that follow": lambda scene: scene.relisted(
-        _with(scene.report.lists, gradient=(1 << 64 | 7,))
+    "chance, gain, floor and shrinkage, with the units that follow": lambda scene: scene.rescored(
+        replace(
+            scene.scored.influence,
+            measured=replace(scene.scored.influence.measured, chance=7, gain=9, floor=11, kappa_ppm=13),
+        )
+    ),
+    "a query's code that nobody can open": lambda scene: scene.rescored(
+        replace(scene.scored.influence, query_code_hash=word("another code"))
+    ),
+    "a gradient that is said not to have been taken": lambda scene: scene.relisted(
+        _with(scene.report.lists, gradient=(0,), influence=())
     ),
     "a lane that is said not to have run": lambda scene: scene.relisted(_with(scene.report.lists, span=(0,))),
     "nothing found, no lane used": lambda scene: scene.relisted(LaneLists()),

@@ -8,19 +8,30 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from protocol.attribution import AttributionReport, Lane, LaneUnits, attribution_root, merge, report_root
+from protocol.attribution import (
+    AttributionReport,
+    Lane,
+    LaneUnits,
+    attribution_root,
+    lists_of,
+    merge,
+    report_root,
+)
 from protocol.attribution import entries_root as root_of_entries
 from protocol.cid import cid_of_raw
 from protocol.hashing import sha256, to_hex
+from protocol.influence import Influence
+from protocol.influence_list import index_digest, influence_words
 from protocol.lane_lists import LaneLists, list_shares, lists_flaw
 from protocol.manifest import GRANTED, REVOKED, Manifest, ManifestRow, rows_root
 from protocol.parameters import DEFAULT_WEIGHTS
 from protocol.receipt import Receipt, output_root, receipts_sum_root
-from protocol.report_evidence import ChainFacts, Opened, opened
-from protocol.report_watch import FaultProof, Known, proofs
+from protocol.report_evidence import ChainFacts, FaultProof, Opened, opened
+from protocol.report_watch import Known, proofs
 from protocol.spans import Match, SpanFinds, cover, least_tokens
 from protocol.tokens import row_chunks_root
 from protocol.types import ZERO_ADDRESS, Address
+from tests.protocol.indexes import ScoredIndex, scored_index
 from tests.protocol.records import account, receipt, word
 
 REGISTERED_SPAN = 3
@@ -55,6 +66,7 @@ class Scene:
     receipt: Receipt
     others: tuple[Receipt, ...]
     facts: ChainFacts
+    scored: ScoredIndex
 
     def opened(self, entries: Any = None, lists: LaneLists | None = None, **changes: Any) -> Opened:
         """The receipt with its report in a statement of its own node; changes are bound by the roots."""
@@ -85,6 +97,13 @@ class Scene:
         ]
         return self.opened(entries, lists, **changes)
 
+    def rescored(self, influence: Influence, **changes: Any) -> Opened:
+        """A consistent lie about scores: the units and shares that follow from them."""
+        lane = lists_of([influence.lane()], self.manifest)
+        words = influence_words([influence])
+        lists = replace(self.report.lists, gradient=lane.gradient, influence=words)
+        return self.relisted(lists, **changes)
+
     def facts_of(self, one: Opened, **changes: Any) -> ChainFacts:
         """What the chain knows when this receipt stands in the statement."""
         place = len(self.others) // 2
@@ -94,14 +113,20 @@ class Scene:
         facts = replace(self.facts, receipts_root=root, weights=DEFAULT_WEIGHTS if version == 1 else None)
         if one.receipt.model_id != 1:
             facts = replace(facts, model_known=False, model_key=0, least_span=2, chunks_root=bytes(32))
+            facts = replace(facts, index_digest=bytes(32))
         if one.receipt.datanet_version_key != KEY:
             facts = replace(facts, rows_root=bytes(32), row_count=0, chunks_root=bytes(32))
         return replace(facts, **changes)
 
     def found(self, one: Opened, **changes: Any) -> list[FaultProof]:
         """Every proof that a watcher who knows everything finds."""
-        known = Known(self.manifest, self.rows, self.output)
-        return list(proofs(self.facts_of(one, **changes), one, known, keccak))
+        return list(proofs(self.facts_of(one, **changes), one, self.known, keccak))
+
+    @property
+    def known(self) -> Known:
+        """All that there is to know."""
+        index, code = self.scored, self.scored.code
+        return Known(self.manifest, self.rows, self.output, {index.root: index.leaves}, {sha256(code): code})
 
 
 def scene(seed: int, node: Address | None = None, **changes: Any) -> Scene:
@@ -114,10 +139,11 @@ def scene(seed: int, node: Address | None = None, **changes: Any) -> Scene:
     )
     output = _output(drawn, rows)
     finds = SpanFinds(cover(naive_matches(rows, output, REGISTERED_SPAN)), len(output), True)
-    lanes: list[LaneUnits | SpanFinds] = [_units(drawn, Lane.GRADIENT, len(rows)), finds]
+    scored = _scored(drawn, manifest)
+    lanes: list[LaneUnits | SpanFinds] = [scored.influence.lane(), finds]
     if drawn.random() < 0.3:
         lanes.append(_units(drawn, Lane.RETRIEVAL, len(rows)))
-    report = merge(lanes, DEFAULT_WEIGHTS, manifest, word("method"))
+    report = merge(lanes, DEFAULT_WEIGHTS, manifest, word("method"), (), [scored.influence])
     fields: dict[str, Any] = {
         "model_id": 1,
         "datanet_version_key": KEY,
@@ -142,10 +168,11 @@ def scene(seed: int, node: Address | None = None, **changes: Any) -> Scene:
         rows_root=rows_root(manifest, keccak),
         row_count=len(rows),
         chunks_root=chunks_root,
+        index_digest=scored.root,
         weights=DEFAULT_WEIGHTS,
         notice=NOTICE,
     )
-    return Scene(manifest, rows, output, report, own, others, facts)
+    return Scene(manifest, rows, output, report, own, others, facts, scored)
 
 
 def _manifest(drawn: random.Random) -> Manifest:
@@ -181,6 +208,23 @@ def _output(drawn: random.Random, rows: Sequence[Sequence[int]]) -> tuple[int, .
         else:
             output += [drawn.randrange(6) for _ in range(3)]
     return tuple(output)
+
+
+def ensemble_scene(seed: int, node: Address | None = None) -> tuple[Scene, ScoredIndex]:
+    """An answer whose model registered two indexes, and the second of them."""
+    made = scene(seed, node)
+    second = _scored(random.Random(seed + 1), made.manifest)
+    digest = index_digest([made.scored.root, second.root])
+    return replace(made, facts=replace(made.facts, index_digest=digest)), second
+
+
+def _scored(drawn: random.Random, manifest: Manifest) -> ScoredIndex:
+    """At least three rows that may earn are listed."""
+    clusters = [row.cluster for row in manifest.rows]
+    while True:
+        found = scored_index(drawn, range(len(clusters)), clusters)
+        if len(lists_of([found.influence.lane()], manifest).gradient) > 3:
+            return found
 
 
 def _units(drawn: random.Random, lane: Lane, rows: int) -> LaneUnits:

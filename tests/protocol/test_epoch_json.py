@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from protocol.attribution import Entry, Lane, PublishedReport
 from protocol.epoch import Statement, build_commitment
 from protocol.epoch_json import (
+    LIST_NAMES,
     decode_commitment,
     decode_statement,
     encode_commitment,
@@ -73,7 +74,7 @@ def test_reports_read_back(report):
     assert report_from_json(json.loads(json.dumps(report_to_json(report)))) == report
 
 
-EMPTY: dict[str, list[str]] = {"gradient": [], "span": [], "retrieval": []}
+EMPTY: dict[str, list[str]] = {name: [] for name in LIST_NAMES}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.attribution import attribution_root, entries_root, lists_of, merge
+from protocol.epoch_json import LIST_NAMES
 from protocol.errors import AttributionError
 from protocol.hashing import tag, words
 from protocol.lane_lists import (
@@ -63,11 +64,11 @@ def test_a_report_follows_from_its_lists(found, version):
 def test_the_root_binds_every_list(found, version):
     """SPEC 5.60"""
     report = merge(found, DEFAULT_WEIGHTS, version, bytes(32))
-    hashes = [keccak(words(tag("lane", keccak), 64, len(part), *part)) for part in report.lists.parts]
-    assert hashes == [lane_hash(part, keccak) for part in report.lists.parts]
+    hashes = [keccak(words(tag("lane", keccak), 64, len(part), *part)) for part in report.lists.bound]
+    assert hashes == [lane_hash(part, keccak) for part in report.lists.bound]
     expected = keccak(words(tag("report", keccak), entries_root(report.stated, keccak), *hashes))
     assert attribution_root(report, keccak) == expected
-    for name in ("gradient", "span", "retrieval"):
+    for name in LIST_NAMES:
         changed = replace(report.lists, **{name: (*getattr(report.lists, name), 1)})
         assert attribution_root(replace(report, lists=changed), keccak) != expected
 

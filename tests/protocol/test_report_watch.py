@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import AttributionError
-from protocol.hashing import from_hex
+from protocol.hashing import from_hex, sha256
+from protocol.influence_list import influence_words
 from protocol.report_evidence import opened
 from protocol.report_watch import Known, proofs
 from tests.protocol.attempts import attempts, verdict
 from tests.protocol.corruptions import COMMITTEE_ONLY, corruptions
-from tests.protocol.scenes import NOTICE, scene
+from tests.protocol.scenes import NOTICE, ensemble_scene, scene
 
 SEEDS = range(12)
 
@@ -37,7 +38,7 @@ def test_no_true_evidence_about_an_honest_report_is_a_fault(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_single_change_has_a_winning_proof(seed):
-    """SPEC 7.95"""
+    """SPEC 7.95, 7.120, 7.121, 7.122"""
     honest = scene(seed)
     seen = 0
     for name, spoiled, expected in corruptions(honest):
@@ -53,6 +54,30 @@ def test_what_only_the_committee_can_judge_has_no_proof(what, seed):
     """SPEC 7.95"""
     honest = scene(seed)
     assert honest.found(COMMITTEE_ONLY[what](honest)) == []
+
+
+def test_an_ensembles_scores_are_judged_and_its_units_are_not():
+    """SPEC 7.123"""
+    honest, second = ensemble_scene(3)
+    told = [honest.scored.influence, second.influence]
+    known = replace(
+        honest.known,
+        indexes={**honest.known.indexes, second.root: second.leaves},
+        codes={**honest.known.codes, sha256(second.code): second.code},
+    )
+
+    def found(sections, gradient=(1 << 64 | 5, honest.report.lists.gradient[1])):
+        lists = replace(honest.report.lists, gradient=gradient, influence=influence_words(sections))
+        one = honest.relisted(lists)
+        return {proof.function for proof in proofs(honest.facts_of(one), one, known, keccak)}
+
+    assert found(told) == set()
+    first, *rest = second.influence.rows
+    louder = replace(second.influence, rows=(replace(first, score=first.score + 1), *rest))
+    assert found([told[0], louder]) == {"proveWrongScore"}
+    assert found([told[0], replace(louder, rows=tuple(rest))]) == {"proveOmittedRow"}
+    assert found(told[::-1]) == found(told[:1] * 2) == {"proveWrongIndex"}
+    assert found(told, (0,)) == {"proveWrongUnits"}
 
 
 def test_another_output_is_for_the_committee():

@@ -12,7 +12,7 @@ UNSTATED = "ReportJudgeNotStated"
 
 def stated(scene: Scene) -> tuple[object, ...]:
     receipt = solidity_receipt(receipt_of(scene.world, "node", 5))
-    return (0, receipt, PROOF, WORD, WORD, WORD, WORD)
+    return (0, receipt, PROOF, WORD, WORD, WORD, WORD, WORD)
 
 
 RULES: Rules = {

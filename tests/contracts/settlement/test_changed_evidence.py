@@ -9,8 +9,8 @@ import pytest
 
 from node.chain.keccak import keccak
 from protocol.errors import ProtocolError
-from protocol.report_evidence import ChainFacts
-from protocol.report_watch import FaultProof, Known, proofs
+from protocol.report_evidence import ChainFacts, FaultProof
+from protocol.report_watch import proofs
 from tests.contracts.epochs import Ledger
 from tests.contracts.reports import call_of, facts_on_chain, fund_epoch, put_rows, stand
 from tests.contracts.world import Reverted, World, rewound
@@ -24,6 +24,7 @@ REFUSALS = {
     "ReportJudgeNotTheList",
     "ReportJudgeNotTheReport",
     "ReportJudgeNotStated",
+    "ScoreFaultsNotTheCode",
 }
 FUNCTIONS = (
     "proveFalseToken",
@@ -36,6 +37,12 @@ FUNCTIONS = (
     "proveForeignRow",
     "proveWrongRow",
     "proveWrongVersion",
+    "proveWrongScore",
+    "proveOmittedRow",
+    "proveWrongCluster",
+    "proveWrongIndex",
+    "proveWrongUnits",
+    "proveWithheldRow",
 )
 
 
@@ -80,7 +87,7 @@ def winning(
     made: Scene, world: World, epoch: int, ledger: Ledger, function: str
 ) -> tuple[FaultProof, ChainFacts]:
     """A spoiled report, stated, with the proof by that function."""
-    known = Known(made.manifest, made.rows, made.output)
+    known = made.known
     for _, spoiled, _ in corruptions(made):
         one = replace(spoiled, epoch=epoch)
         facts = facts_on_chain(world, made, one)

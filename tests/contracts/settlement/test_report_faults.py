@@ -6,9 +6,10 @@ import pytest
 
 from node.chain.keccak import keccak
 from protocol.attribution import entries_root
-from protocol.hashing import from_hex
-from protocol.report_evidence import Opened, abi, placed_entry, placed_row
-from protocol.report_watch import FaultProof, Known, proofs
+from protocol.hashing import from_hex, sha256
+from protocol.influence_list import influence_words
+from protocol.report_evidence import FaultProof, Opened, abi, placed_entry, placed_row
+from protocol.report_watch import proofs
 from tests.contracts.datanets import decide, ensure_stake, ledger_of, membership, submit
 from tests.contracts.epochs import Ledger
 from tests.contracts.reports import (
@@ -23,7 +24,7 @@ from tests.contracts.seals import prove_sealed
 from tests.contracts.world import Reverted, World, reverts, rewound
 from tests.protocol.attempts import REFUSALS, attempts, verdict
 from tests.protocol.corruptions import COMMITTEE_ONLY, corruptions
-from tests.protocol.scenes import Scene, scene
+from tests.protocol.scenes import Scene, ensemble_scene, scene
 
 SEEDS = (0, 4)
 Stage = tuple[Ledger, Scene, int]
@@ -37,12 +38,12 @@ def stage(request: pytest.FixtureRequest, ledger: Ledger) -> Stage:
 
 
 def found(world: World, made: Scene, one: Opened) -> list[FaultProof]:
-    known = Known(made.manifest, made.rows, made.output)
+    known = made.known
     return list(proofs(facts_on_chain(world, made, one), one, known, keccak))
 
 
 def test_every_single_change_is_proven(stage: Stage) -> None:
-    """SPEC 7.91, 7.92, 7.93, 7.94, 7.95: the chain accepts what the watcher found, each kind of it."""
+    """SPEC 7.91, 7.92, 7.93, 7.94, 7.95, 7.120, 7.121, 7.122: whatever the watcher found."""
     ledger, made, epoch = stage
     world = ledger.world
     for name, spoiled, expected in corruptions(made):
@@ -57,6 +58,32 @@ def test_every_single_change_is_proven(stage: Stage) -> None:
                     assert event["node"] == world.address("node"), name
                     assert event["epoch"] == one.epoch
                     assert world.settlement.functions.getStatement(one.epoch, event["node"]).call()[5]
+
+
+def test_scores_of_an_ensembles_members_are_proven(ledger: Ledger) -> None:
+    """SPEC 7.123: in the second section as in the first; its units, whatever they are, are not."""
+    world = ledger.world
+    made, second = ensemble_scene(3, world.plain("node"))
+    put_rows(world, made)
+    epoch = fund_epoch(ledger)
+    known = replace(
+        made.known,
+        indexes={**made.known.indexes, second.root: second.leaves},
+        codes={**made.known.codes, sha256(second.code): second.code},
+    )
+    first, *rest = second.influence.rows
+    louder = replace(second.influence, rows=(replace(first, score=first.score + 1), *rest))
+    for told, expected in ((louder, {"proveWrongScore"}), (second.influence, set())):
+        words = influence_words([made.scored.influence, told])
+        gradient = (1 << 64 | 5, made.report.lists.gradient[1])
+        spoiled = made.relisted(replace(made.report.lists, gradient=gradient, influence=words))
+        with rewound(world):
+            one = stand(ledger, epoch, made, spoiled)
+            winning = list(proofs(facts_on_chain(world, made, one), one, known, keccak))
+            assert {proof.function for proof in winning} == expected
+            assert all(is_accepted(world, proof) for proof in winning)
+            units = FaultProof("ScoreFaults", "proveWrongUnits", (one.stated(keccak), words, gradient))
+            assert not is_accepted(world, units)
 
 
 def test_an_honest_report_withstands_every_attempt(stage: Stage) -> None:
@@ -164,7 +191,7 @@ def test_a_row_revoked_in_time_is_no_longer_paid(ledger: Ledger, late: int) -> N
     one = stand(ledger, epoch, made, made.opened(requested_at=requested, issued_at=requested))
     facts = facts_on_chain(world, made, one)
     facts = replace(facts, revoked_at={digest: revoked}, consent_changes={digest: 1})
-    known = Known(made.manifest, made.rows, made.output)
+    known = made.known
     winning = [proof for proof in proofs(facts, one, known, keccak) if proof.function == "proveWrongRow"]
     assert bool(winning) is not bool(late)
     entry, placed = placed_entry(one.entries, 0, keccak), placed_row(made.manifest, paid, keccak)

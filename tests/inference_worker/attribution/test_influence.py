@@ -24,11 +24,16 @@ def best_naively(rows: list[int], scores: list[int], clusters: list[int]) -> dic
 
 
 def best(rows: list[int], scores: list[int], clusters: list[int]) -> dict[int, int]:
+    leaves = np.arange(5, 5 + len(rows))
     found = best_of_clusters(
-        np.array(rows, np.uint32), np.array(scores, np.int64), np.array(clusters, np.uint32)
+        np.array(rows, np.uint32), leaves, np.array(scores, np.int64), np.array(clusters, np.uint32)
     )
-    assert list(found) == sorted(found)
-    return found
+    places = [one.leaf - 5 for one in found]
+    assert [(rows[at], scores[at]) for at in places] == [(one.member, one.score) for one in found]
+    assert all(clusters[one.member] == one.canonical for one in found)
+    kept = {one.canonical: one.score for one in found}
+    assert list(kept) == sorted(kept) and len(kept) == len(found)
+    return kept
 
 
 @given(SCORES, st.data())

@@ -23,19 +23,30 @@ from protocol.cid import cid_of_raw
 from protocol.context import Context, PlacedRow
 from protocol.ensemble import UNITS_PER_PPM, ensemble_method
 from protocol.errors import FieldError
+from protocol.hashing import to_hex
+from protocol.influence_list import read_influence
 from protocol.manifest import GRANTED, Manifest, ManifestRow, encode_manifest
 from protocol.parameters import DEFAULTS
 from protocol.types import TOTAL_PPM, Address
 from protocol.wire import AttributeRequest, AttributeResult, GenerateResult
+from tests.protocol.influences import CODE, scored
 
 OWNER = Address("0x" + "aa" * 20)
 CID = cid_of_raw(b"row").text
 MANIFEST = Manifest(
     1, 1, 0, (ManifestRow(0, "0x" + "11" * 32, OWNER, 0, "CC0-1.0", GRANTED, False, CID),), ()
 )
-RIGHT = AttributeResult(b"\1" * 32, (LaneUnits(Lane.GRADIENT, ((0, 1),), 0, ran=True),), (), ("a", "b"))
 ANSWER = GenerateResult((1, 2), (3, 4), "ab", "stop", bytes(32))
-WRONG = AttributeResult(b"\1" * 32, (LaneUnits(Lane.GRADIENT, ((9, 1),), 0, ran=True),), (), ("a", "b"))
+
+
+def answer(*units: tuple[int, int], rest: int = 0) -> AttributeResult:
+    lane = LaneUnits(Lane.GRADIENT, units, rest, ran=True)
+    evidence = {"influence": (scored(lane),), "query_codes": (CODE,)}
+    return AttributeResult(b"\1" * 32, (lane,), (), ("a", "b"), **evidence)  # type: ignore[arg-type]
+
+
+RIGHT, WRONG = answer((0, 1)), answer((9, 1))
+ROOT = b"\7" * 32
 
 
 class ScriptedAsker:
@@ -73,7 +84,8 @@ async def attribute(
     **changes: object,
 ) -> attributor.Attribution:
     manifest = blobs.put(encode_manifest(MANIFEST)).text
-    fields = {"adapter_cid": CID, "index_cid": CID, "manifest_cid": manifest, "tokens_cid": None, **changes}
+    fields = {"adapter_cid": CID, "index_cid": CID, "manifest_cid": manifest, "tokens_cid": None}
+    fields |= {"index_root": to_hex(ROOT), **changes}
     model = ServedModel(
         "m", 1, OWNER, "0x", datanet_version_key=1, in_rate=1, out_rate=1, fixed_price=1, royalties=(),
         min_span_tokens=0, **fields,  # type: ignore[arg-type]
@@ -111,6 +123,14 @@ async def test_a_right_report_after_a_wrong_one_counts(blobs: BlobStore) -> None
     assert len(found.report.entries) == 1
 
 
+async def test_the_code_of_an_answer_is_kept_under_its_hash(blobs: BlobStore) -> None:
+    """SPEC 5.185: whoever doubts a score fetches it by the hash that the report binds."""
+    found = await attribute(ScriptedAsker(RIGHT), blobs)
+    (section,) = read_influence(found.report.lists.influence)
+    assert section == replace(RIGHT.influence[0], index_root=ROOT)
+    assert blobs.get(cid_of_raw(CODE)) == CODE and cid_of_raw(CODE).digest == section.query_code_hash
+
+
 async def test_a_model_without_a_datanet_asks_nobody(blobs: BlobStore) -> None:
     """SPEC 5.42"""
     asker = ScriptedAsker(RIGHT)
@@ -124,8 +144,7 @@ MEMBERS = (Source(CID, CID, 700_000), Source(cid_of_raw(b"2").text, cid_of_raw(b
 
 async def test_an_ensemble_is_asked_about_member_by_member(blobs: BlobStore) -> None:
     """SPEC 4.219: and waits, as any model, until all of them were answered."""
-    second = AttributeResult(b"\1" * 32, (LaneUnits(Lane.GRADIENT, (), 3, ran=True),), (), ("a", "b"))
-    asker = ScriptedAsker(RIGHT, WorkerUnreachable("away"), RIGHT, second)
+    asker = ScriptedAsker(RIGHT, WorkerUnreachable("away"), RIGHT, answer(rest=1))
     found = await attribute(asker, blobs, index_cid=None, members=MEMBERS)
     gradient = DEFAULTS.lane_weights[Lane.GRADIENT]
     assert [(entry.row, entry.ppm) for entry in found.report.entries] == [(0, gradient * 7 // 10)]

@@ -9,6 +9,7 @@ from node.errors import NotFound
 from node.models.contracts import ModelStatus, ModelTerms
 from node.store.database import Database, open_database
 from node.training.result import TrainingResult, check_result
+from protocol.hashing import to_hex
 from protocol.pricing import Rates
 from protocol.wire import JobSpec
 from tests.node.actors import World, running_world
@@ -49,8 +50,18 @@ def test_a_trained_model_is_served_as_registered_and_as_its_bundle_says(shop: Sh
     assert (served.model_id, served.owner, served.rates) == (model.id, model.owner, RATES)
     assert served.base_fingerprint == BASE_FINGERPRINT
     assert (served.adapter_cid, served.index_cid) == (result.bundle.cid.text, result.index.text)
+    assert served.index_root == to_hex(result.index_digest) == served.sources[0].index_root
     assert served.manifest_cid == result.bundle.manifest.dataset_manifest.text
     assert served.min_span_tokens == result.min_span_tokens
+
+
+def test_a_model_that_registered_another_index_is_not_served(shop: Shop) -> None:
+    """SPEC 5.184: whoever served it would state scores of an index that the chain does not know."""
+    result = shop.trained()
+    other = replace(result, index_digest=b"\9" * 32)
+    shop.registry.register_trained("swapped", 0, other, RATES)
+    with pytest.raises(NotFound, match="another index"):
+        shop.catalog.find("swapped")
 
 
 def test_a_bare_base_has_nothing_to_attribute_to(shop: Shop) -> None:
