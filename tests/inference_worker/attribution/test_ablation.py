@@ -2,8 +2,10 @@
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from inference_worker.base.chat import render_answer
 from inference_worker.base.context import place_in_chat, row_ids
 from inference_worker.base.exchange import Exchange, token_losses
 from inference_worker.base.load import Base
+from inference_worker.errors import RequestInvalid
 from protocol.cid import cid_of_raw
 from protocol.context import Context, ContextRow
 from protocol.lanes import Lane, LaneUnits
@@ -153,22 +156,51 @@ def test_the_same_question_gives_the_same_measurements(tiny_base: Base) -> None:
     assert len(log_likelihoods(probe, [prompt, prompt[:-1]], (1, 2))) == 2
 
 
+class Version:
+    """A version of ten texts, without an index: what is refused never comes to ask it."""
+
+    texts = (HOLDS, RIVER, *NULL_TEXTS)
+
+    def __init__(self, base: Base) -> None:
+        files = [encode_row(Row("text", "", text, {})) for text in self.texts]
+        cids = [cid_of_raw(file).text for file in files]
+        self.base = base
+        self.rows = OpenRows(array("I", range(len(cids))), "".join(cids).encode())
+        self.blobs = SimpleNamespace(get=dict(zip(cids, files, strict=True)).__getitem__)
+
+    def units(self, prompt: tuple[int, ...], context: Context) -> tuple[LaneUnits, Ablations | None]:
+        cid = cid_of_raw(b"blob").text
+        request = AttributeRequest("r", 1, cid, cid, cid, prompt, (1, 2), 2, (Lane.RETRIEVAL,), context)
+        index: Any = None
+        blobs: Any = self.blobs
+        return retrieved_units(self.base, index, blobs, self.rows, request, context)
+
+
 def test_a_prompt_that_takes_too_long_to_measure_is_not_measured(
     tiny_base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SPEC 5.212: whoever sends long prompts holds up no other answer's attribution."""
     monkeypatch.setattr(ablation, "measure", lambda *_: pytest.fail("measured"))
-    cid = cid_of_raw(b"blob").text
-    texts = [HOLDS, RIVER, *NULL_TEXTS]
-    rows = {cid_of_raw(encode_row(Row("text", "", text, {}))).text: text for text in texts}
-    open_rows = OpenRows(array("I", range(len(texts))), "".join(rows).encode())
-    blobs = SimpleNamespace(get=lambda cid: encode_row(Row("text", "", rows[cid], {})))
-    prompt, context = asked(tiny_base, texts[:2])
-    request = AttributeRequest(
-        "r", 1, cid, cid, cid, (*prompt, *[7] * 4000), (1, 2), 2, (Lane.RETRIEVAL,), context
-    )
-    lane, found = retrieved_units(tiny_base, None, blobs, open_rows, request, context)  # type: ignore[arg-type]
+    prompt, context = asked(tiny_base, Version.texts[:2])
+    lane, found = Version(tiny_base).units((*prompt, *[7] * 4000), context)
     assert (lane.ran, found) == (False, None)
+
+
+def test_rows_are_measured_only_where_they_stand(tiny_base: Base) -> None:
+    """SPEC 5.217: no digest binds the places of rows, so their tokens are compared."""
+    prompt, context = asked(tiny_base, Version.texts[:2])
+    first, second = context.rows
+    lies = (
+        replace(first, row=5),
+        replace(first, row=len(Version.texts)),
+        replace(first, end=first.end - 1),
+    )
+    for lie in lies:
+        moved = replace(context, rows=(lie, replace(second, start=lie.end)))
+        with pytest.raises(RequestInvalid):
+            Version(tiny_base).units(prompt, moved)
+    with pytest.raises(RequestInvalid):
+        Version(tiny_base).units((*prompt[: first.start], 7, *prompt[first.start + 1 :]), context)
 
 
 def test_the_method_names_its_constants() -> None:
