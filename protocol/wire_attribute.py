@@ -37,7 +37,7 @@ LANES = {lane.name.lower(): lane for lane in Lane if lane is not Lane.UNATTRIBUT
 @dataclass(frozen=True, slots=True)
 class AttributeRequest:
     """A finished answer whose sources are asked for, in the named lanes. `context` says where rows of the
-    Datanet stood in its prompt.
+    Datanet stood in its prompt; with a `query_code` rows are scored under it, not under the one computed.
     """
 
     request_id: str
@@ -50,6 +50,7 @@ class AttributeRequest:
     min_span_tokens: int
     lanes: tuple[Lane, ...] = (Lane.GRADIENT, Lane.SPAN)
     context: Context | None = None
+    query_code: bytes = b""
 
     def to_json(self) -> dict[str, object]:
         """Plain values; lanes by lower-case name."""
@@ -65,6 +66,7 @@ class AttributeRequest:
             "min_span_tokens": self.min_span_tokens,
             "lanes": [lane.name.lower() for lane in self.lanes],
             "context": None if self.context is None else self.context.to_json(),
+            "query_code": to_hex(self.query_code) if self.query_code else None,
         }
 
     @classmethod
@@ -82,6 +84,9 @@ class AttributeRequest:
             min_span_tokens=fields.integer("min_span_tokens", 1, MAX_TOKENS),
             lanes=fields.each("lanes", len(LANES), lambda path, item: _lane(fields, path, item)),
             context=read_context(fields, "context"),
+            query_code=b""
+            if fields.absent("query_code")
+            else _code(fields, "query_code", fields.value("query_code")),
         )
         if len(set(request.lanes)) != len(request.lanes):
             raise fields.wrong("lanes", "names a lane twice")

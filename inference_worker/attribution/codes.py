@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from inference_worker.attribution.method import CODE_LIMIT, SCALE_LIMIT, WEIGHT_LIMIT
+from inference_worker.errors import IndexCorrupt
 from protocol.hashing import sha256
-from protocol.query_code import CodeBytes
+from protocol.index_pages import CodeShape
+from protocol.query_code import CodeBytes, decode_code
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,6 +48,14 @@ class QueryCode:
     def digest(self) -> bytes:
         """sha256 of `encode`, for comparing two computations of one query."""
         return sha256(self.encode())
+
+
+def read_query(data: bytes, shape: CodeShape) -> QueryCode:
+    """A code as a receipt binds it, for an index of this shape; IndexCorrupt for any other."""
+    code = decode_code(data)
+    if code.shape != shape:
+        raise IndexCorrupt("shape of the query's code", shape, code.shape)
+    return QueryCode(np.stack([np.frombuffer(one, dtype=np.int8) for one in code.codes]), code.weights)
 
 
 def encode_magnitudes(means: Floats, unit: float) -> npt.NDArray[np.uint16]:

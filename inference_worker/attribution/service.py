@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from inference_worker.attribution.ablation import OpenRows, open_rows_of, retrieved_units
+from inference_worker.attribution.codes import read_query
 from inference_worker.attribution.index import AttributionIndex
 from inference_worker.attribution.index_files import IndexFiles
 from inference_worker.attribution.index_store import fetch_index, open_index
@@ -113,6 +114,8 @@ class AttributionService:
             if lane is Lane.GRADIENT and request.output_ids:
                 exchange = Exchange(_asked_alone(request), request.output_ids)
                 query, ledger = influence.code(exchange)
+                if request.query_code:
+                    query = read_query(request.query_code, index.shape)
                 found = influence_of(index, query, ledger, version.clusters)
                 scored = Scored(found, query.encode())
                 lanes.append(found.lane())

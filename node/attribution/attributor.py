@@ -28,7 +28,7 @@ from node.service import backoff_seconds
 from node.serving.model import ServedModel
 from protocol.attribution import AttributionReport, Lane
 from protocol.canonical import parse_json
-from protocol.cid import parse_cid
+from protocol.cid import RAW, Cid, parse_cid
 from protocol.context import Context
 from protocol.errors import ProtocolError
 from protocol.fields import Fields
@@ -107,6 +107,13 @@ class Versions:
     def keep(self, codes: Sequence[bytes]) -> None:
         """Store query codes, each under the CID of the hash that its report binds."""
         self._blobs.put_all(codes, "query code")
+
+    def query_code(self, digest: bytes) -> bytes | None:
+        """The bytes of a query's code by their sha256; None where they are not here."""
+        try:
+            return self._blobs.get(Cid(RAW, digest))
+        except NotFound:
+            return None
 
     def manifest(self, cid: str) -> Manifest:
         """The dataset manifest under a CID."""

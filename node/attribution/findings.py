@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.attribution import AttributionReport
+from protocol.influence_list import influence_flaw, read_influence
 from protocol.lane_lists import read_span
 
 SHOWN = 4
@@ -25,6 +26,7 @@ def compare(stated: AttributionReport, found: AttributionReport) -> tuple[Findin
     """What `stated` says against what a recomputation found, from the method down to the shares."""
     return (
         finding("method", stated.method_id.hex(), found.method_id.hex()),
+        *_scores(stated, found),
         _units("gradient units", stated.lists.gradient, found.lists.gradient),
         _spans(stated.lists.span, found.lists.span),
         _units("retrieval units", stated.lists.retrieval, found.lists.retrieval),
@@ -36,6 +38,31 @@ def compare(stated: AttributionReport, found: AttributionReport) -> tuple[Findin
 def finding(name: str, expected: str, found: str) -> Finding:
     """Agreement is equality."""
     return Finding(name, expected == found, expected, found)
+
+
+def _scores(stated: AttributionReport, found: AttributionReport) -> tuple[Finding, ...]:
+    """What the gradient lane's units follow from, by index of the model; the code and the gain have findings
+    of their own.
+    """
+    if not stated.lists.influence and not found.lists.influence:
+        return ()
+    return (_by_key("scores", _by_section(stated.lists.influence), _by_section(found.lists.influence)),)
+
+
+def _by_section(words: Sequence[int]) -> dict[str, str]:
+    if influence_flaw(words):
+        return {"list": influence_flaw(words).name}
+    told: dict[str, str] = {}
+    for number, section in enumerate(read_influence(words)):
+        measured, name = section.measured, f"index {number}"
+        told[f"{name} root"] = section.index_root.hex()
+        told[f"{name} threshold"], told[f"{name} chance"] = str(measured.threshold), str(measured.chance)
+        told[f"{name} floor"], told[f"{name} kappa"] = str(measured.floor), str(measured.kappa_ppm)
+        told |= {
+            f"{name} row {row.canonical}": f"{row.score} by member {row.member}, leaf {row.leaf}"
+            for row in section.rows
+        }
+    return told
 
 
 def _units(name: str, stated: Sequence[int], found: Sequence[int]) -> Finding:

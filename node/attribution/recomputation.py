@@ -15,14 +15,17 @@ from node.attribution.findings import Finding, compare
 from node.attribution.reports import ReportRefused, build_report
 from node.attribution.retrieved import check_retrieved
 from node.attribution.revocations import revoked_rows
+from node.attribution.scored_recheck import Rechecked, recheck
 from node.attribution.scores import result_of
 from node.serving.model import ServedModel
 from protocol.attribution import AttributionReport, Lane
 from protocol.hashing import Keccak
+from protocol.influence import Influence
+from protocol.influence_list import influence_flaw, read_influence
 from protocol.manifest import Manifest
 from protocol.opening import Opening, opening_faults
 from protocol.receipt import Receipt
-from protocol.wire import AttributeResult
+from protocol.wire import AttributeRequest, AttributeResult
 
 RevokedBy = Callable[[int, bytes, int], bool]
 """Whether a row (Datanet, digest) had been withdrawn by a time (unix seconds)."""
@@ -67,13 +70,30 @@ class Recomputation:
         asked = [replace(request, request_id=f"recheck.{name.hex()}") for request in requests]
         results = [await self._asker.attribute(case.model, request) for request in asked]
         manifest = await asyncio.to_thread(self._versions.manifest, manifest_cid)
+        told: list[Finding] = []
+        stated = _sections(case.report)
+        if len(stated) == len(results):
+            checked = [
+                await self._evidence(case.model, *one) for one in zip(asked, stated, results, strict=True)
+            ]
+            results = [one.result for one in checked]
+            told = [finding for one in checked for finding in one.findings]
         try:
             for request, result in zip(asked, results, strict=True):
                 check_retrieved(request, result, manifest)
             found = await self._report(case, manifest, results)
         except ReportRefused as error:
-            return [Finding("report", None, "one that this worker can make", str(error))]
-        return compare(case.report, found)
+            return [*told, Finding("report", None, "one that this worker can make", str(error))]
+        return [*told, *compare(case.report, found)]
+
+    async def _evidence(
+        self, model: ServedModel, request: AttributeRequest, stated: Influence, result: AttributeResult
+    ) -> Rechecked:
+        async def under(code: bytes) -> AttributeResult:
+            return await self._asker.attribute(model, replace(request, query_code=code))
+
+        code = await asyncio.to_thread(self._versions.query_code, stated.query_code_hash)
+        return await recheck(stated, code, result, len(request.output_ids), under)
 
     async def _report(
         self, case: Case, manifest: Manifest, results: Sequence[AttributeResult]
@@ -93,6 +113,11 @@ class Recomputation:
             await asyncio.to_thread(revoked_rows, result, manifest, revoked),
             len(results),
         )
+
+
+def _sections(report: AttributionReport) -> tuple[Influence, ...]:
+    words = report.lists.influence
+    return () if influence_flaw(words) else read_influence(words)
 
 
 def _without_sources(report: AttributionReport) -> Finding:
