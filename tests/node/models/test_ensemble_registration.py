@@ -11,6 +11,7 @@ from node.models.ensemble_registration import register_ensemble
 from node.models.registry import RegisteredModel
 from node.serving.model import ServedModel
 from node.store.database import Database, open_database
+from node.training.index_tree import index_tree
 from protocol.canonical import canonical_json
 from protocol.cid import cid_of_raw
 from protocol.ensemble import Member, ensemble_cid, ensemble_of
@@ -20,6 +21,7 @@ from protocol.types import TOTAL_PPM
 from tests.node.actors import METADATA, World, running_world
 from tests.node.bundles_made import BASE_FINGERPRINT, bundle_files, put_bundle
 from tests.node.bundles_made import weights as lora_pairs
+from tests.node.index_made import SHAPE, put_index
 from tests.node.model_stage import TOKENIZER, ModelStage
 
 RATES, OTHER_RATES = Rates(10, 20, 3), Rates(11, 21, 4)
@@ -40,9 +42,11 @@ class Shop(ModelStage):
         self, name: str, files: Mapping[str, bytes] | None = None, live: bool = True, span: int = 8
     ) -> RegisteredModel:
         """A registered adapter with an index of its own."""
-        made = bundle_files(DATA, cid_of_raw(name.encode())) | dict(files or {})
-        bundle, index = put_bundle(self.blobs, made), name.encode().ljust(32)
-        terms = ModelTerms(name, self.base_id, 0, bundle, b"\1" * 32, index, RATES, (), span)
+        magnitudes = (name.encode() * 256)[: SHAPE.columns(2)["0.magnitude"]]
+        index = put_index(self.blobs, 4, {"0.magnitude": magnitudes})
+        bundle = put_bundle(self.blobs, bundle_files(DATA, index) | dict(files or {}))
+        root = index_tree(self.blobs, index).root
+        terms = ModelTerms(name, self.base_id, 0, bundle, b"\1" * 32, root, RATES, (), span)
         return self.registry.register(terms, live)
 
     def ensemble(self, name: str, *members: tuple[str, int], royalties: int = ROYALTIES) -> RegisteredModel:
@@ -80,8 +84,12 @@ def test_it_is_served_by_its_record_and_attributed_by_its_members(shop: Shop) ->
     assert (served.adapter_cid, served.index_cid) == (model.terms.bundle.text, None)
     assert (served.base_fingerprint, served.manifest_cid) == (BASE_FINGERPRINT, DATA.text)
     assert served.sources == served.members
-    found = {source.index_cid: source.ppm for source in served.members}
-    assert found == {cid_of_raw(b"left").text: 400_000, cid_of_raw(b"right").text: 600_000}
+    found = {(source.index_cid, source.index_root): source.ppm for source in served.members}
+    alone = {name: shop.catalog.find(name) for name in ("left", "right")}
+    assert found == {
+        (alone["left"].index_cid, alone["left"].index_root): 400_000,
+        (alone["right"].index_cid, alone["right"].index_root): 600_000,
+    }
     assert served.royalties == tuple((model.owner, ppm) for _, ppm in model.terms.royalties)
     assert ServedModel.from_json(served.to_json()) == served
     (card,) = [card for card in shop.source.served() if card.name == "mixed"]

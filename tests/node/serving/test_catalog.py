@@ -58,7 +58,7 @@ def test_a_trained_model_is_served_as_registered_and_as_its_bundle_says(shop: Sh
 def test_a_model_that_registered_another_index_is_not_served(shop: Shop) -> None:
     """SPEC 5.184: whoever served it would state scores of an index that the chain does not know."""
     result = shop.trained()
-    other = replace(result, index_digest=b"\9" * 32)
+    other = replace(result, index_digest=b"other".ljust(32))
     shop.registry.register_trained("swapped", 0, other, RATES)
     with pytest.raises(NotFound, match="another index"):
         shop.catalog.find("swapped")
