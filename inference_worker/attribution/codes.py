@@ -55,7 +55,8 @@ def read_query(data: bytes, shape: CodeShape) -> QueryCode:
     code = decode_code(data)
     if code.shape != shape:
         raise IndexCorrupt("shape of the query's code", shape, code.shape)
-    return QueryCode(np.stack([np.frombuffer(one, dtype=np.int8) for one in code.codes]), code.weights)
+    codes = np.stack([np.frombuffer(one, dtype=np.int8) for one in code.codes])
+    return QueryCode(codes, code.weights, np.frombuffer(code.losses, dtype=np.int8), code.loss_weight)
 
 
 def encode_magnitudes(means: Floats, unit: float) -> npt.NDArray[np.uint16]:
