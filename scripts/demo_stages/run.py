@@ -134,7 +134,8 @@ async def _attribute(world: World) -> dict[str, Any]:
         f" copier {found['copier_ppm']} ppm, noise {found['noise_ppm'] / 10_000:.2f} %,"
         f" unattributed {found['unattributed_ppm'] / 10_000:.1f} %"
     )
-    return found | {"recomputed": await asyncio.to_thread(serving.recomputed, world, answers[0].request_id)}
+    recomputed = await asyncio.to_thread(serving.recomputed, world, answers[0].request_id)
+    return found | {"recomputed": recomputed, "with_rows": await serving.ask_with_rows(world)}
 
 
 def _summary(world: World, results: dict[str, Any]) -> None:

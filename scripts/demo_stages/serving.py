@@ -21,6 +21,7 @@ from node.staking.position import Staking
 from protocol.cid import parse_cid
 from protocol.eip712 import channels_domain, receipts_domain
 from protocol.hashing import from_hex, to_hex
+from protocol.lanes import Lane
 from protocol.manifest import decode_manifest
 from protocol.receipt import Channel, channel_id, solidity_tuple
 from protocol.types import TOTAL_PPM
@@ -36,6 +37,7 @@ YEAR = 365 * 86_400
 WITHDRAW_DELAY = 3_600
 IN_FLIGHT = 4
 MAX_TOKENS = 12
+RETRIEVED = 3
 CHAT = "What is the capital of France?"
 
 
@@ -161,6 +163,28 @@ async def answer(asker: AsyncOpenAI, model: str, text: str, key: str) -> Any:
         temperature=0,
         extra_headers={"Idempotency-Key": key},
     )
+
+
+async def ask_with_rows(world: World) -> dict[str, Any]:
+    """The first held-out question once more, with open rows of the Datanet in the prompt."""
+    question = questions(world.size)[0]
+    reply = await client(world).chat.completions.create(
+        model=world.journal["models"]["name"],
+        messages=[{"role": "user", "content": question.prompt}],
+        max_tokens=MAX_TOKENS,
+        temperature=0,
+        extra_headers={"Idempotency-Key": f"run-{world.run}-with-rows"},
+        extra_body={"openledger": {"retrieve": RETRIEVED}},
+    )
+    told = reply.openledger
+    record = await settled(world, told["request_id"])
+    earned = {entry.row: entry.ppm for entry in record.report.entries if entry.lane is Lane.RETRIEVAL}
+    world.console.say(
+        f"   with {len(told['retrieved'])} rows in the prompt: {record.text.strip()!r}"
+        f"  (true: {question.completion}); {len(earned)} of them made it likelier than drawn rows do,"
+        f" for {sum(earned.values()) / 10_000:.1f} % of the data's part"
+    )
+    return {"request_id": told["request_id"], "retrieved": told["retrieved"], "earned_ppm": earned}
 
 
 async def ask_all(world: World) -> list[Asked]:

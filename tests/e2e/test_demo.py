@@ -107,6 +107,9 @@ async def test_a_copy_earns_nothing_and_shares_make_a_whole(finished: Finished) 
     assert attribution["copier_ppm"] <= 1
     assert attribution["recomputed"]["agrees"] is True
     assert "carol" not in finished.result["rewards"]["received"]
+    with_rows = attribution["with_rows"]
+    assert 0 < len(with_rows["retrieved"]) <= 3
+    assert {int(row) for row in with_rows["earned_ppm"]} <= set(with_rows["retrieved"])
     for answer in attribution["answers"]:
         assert sum(answer["shares"].values()) + answer["unattributed"] == 1_000_000
 
