@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from benchmarks.attribution import own
-from benchmarks.attribution.folders import Folders, open_set
+from benchmarks.attribution.folders import Folders, Opened, open_set
 from benchmarks.attribution.measure import pairs_of, rows_of, to_json
 from benchmarks.attribution.peers import launch
 from benchmarks.attribution.plan import PROFILES, Plan
@@ -41,6 +41,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="reduced")
     parser.add_argument("--sets", default=",".join(NAMES), help="which of them, by name")
     parser.add_argument("--train-only", action="store_true", help="make the retrainings and stop")
+    parser.add_argument(
+        "--figures-only", action="store_true", help="train and run nothing: figures of what is there"
+    )
     parser.add_argument("--base", type=Path, default=BASE)
     return parser.parse_args(arguments)
 
@@ -66,17 +69,20 @@ def train(name: str, plan: Plan, base: Path) -> Folders:
     return folders
 
 
-def measure(folders: Folders, plan: Plan) -> dict[str, Any]:
-    """Scores of every method, and the set's figures."""
-    opened = open_set(folders, plan)
-    say(f"{folders.name}: methods")
+def run_methods(opened: Opened) -> None:
+    """Scores of every method."""
+    say(f"{opened.task.name}: methods")
     own.run_published(opened.task, opened.made, opened.seeds)
     own.run_ours(opened.task, opened.made, opened.losses, opened.trained, opened.seeds)
-    launch.run_missing(folders.task, say)
-    say(f"{folders.name}: figures")
+    launch.run_missing(opened.folders.task, say)
+
+
+def figures(opened: Opened) -> dict[str, Any]:
+    """A row and a pair for each method that has scores."""
+    say(f"{opened.task.name}: figures")
     names = {name: m.title for name, m in own.methods(opened.task, opened.made, opened.seeds).items()}
     titles = names | own.titles() | launch.titles()
-    failures = {titles.get(name, name): why for name, why in launch.failures(folders.task).items()}
+    failures = {titles.get(name, name): why for name, why in launch.failures(opened.folders.task).items()}
     return {**to_json(rows_of(opened), pairs_of(opened), opened, titles), "failures": failures}
 
 
@@ -85,10 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     torch.set_num_threads(1)
     begun, plans = machine(), PROFILES[options.profile]
-    trained = {name: train(name, plans[name], options.base) for name in options.sets.split(",")}
-    if options.train_only:
+    found = {}
+    for name in options.sets.split(","):
+        folders = Folders(name) if options.figures_only else train(name, plans[name], options.base)
+        if options.train_only:
+            continue
+        opened = open_set(folders, plans[name])
+        if not options.figures_only:
+            run_methods(opened)
+        found[name] = figures(opened)
+    if not found:
         return 0
-    found = {name: measure(folders, plans[name]) for name, folders in trained.items()}
     text = "\n".join(table(name, one) for name, one in found.items())
     text += "\n" + "\n".join(summary(found)) + "\n"
     print(text, end="")

@@ -100,7 +100,7 @@ def paired(first: Floats, second: Floats, seed: int) -> Interval:
     return interval(first - second, seed)
 
 
-def paired_wide(first: Floats, second: Floats, truth: Truth, seed: int, resamples: int = 1000) -> Interval:
+def paired_wide(first: Floats, second: Floats, truth: Truth, seed: int, resamples: int = 300) -> Interval:
     """The LDS difference of two methods' scores when the retrained subsets are drawn anew too."""
     generator = np.random.default_rng(seed)
     sums = [scores @ truth.members.T.astype(np.float64) for scores in (first, second)]
