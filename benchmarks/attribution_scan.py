@@ -41,6 +41,7 @@ from inference_worker.attribution.segment import (
 )
 from protocol.index_listing import Columns
 from protocol.index_pages import CodeShape
+from protocol.influence import ScoredRow
 
 SHAPE = CodeShape(3, SKETCH_WIDTH)
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -168,10 +169,10 @@ def timed(index: Index, query: QueryCode, rows: int, threads: int, turns: int) -
     )
 
 
-def keep_best(scores: Ints, clusters: npt.NDArray[np.uint32]) -> dict[int, int]:
+def keep_best(scores: Ints, clusters: npt.NDArray[np.uint32]) -> tuple[ScoredRow, ...]:
     """What follows an answer's scan, with every row its own cluster."""
     above = np.flatnonzero(scores > threshold_of(scores, scores[:0], 0))
-    return best_of_clusters(clusters[above], scores[above], clusters)
+    return best_of_clusters(clusters[above], 1 + above, scores[above], clusters)
 
 
 def scanned_arrays(segments: Sequence[Segment]) -> Iterator[npt.NDArray[np.uint64]]:

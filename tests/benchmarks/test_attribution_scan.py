@@ -20,4 +20,5 @@ def test_scan_and_plain_pass_meet_the_same_bytes(tmp_path: Path) -> None:
 def test_the_selection_keeps_the_best() -> None:
     scores = np.zeros(1000, np.int64)
     scores[[3, 700]] = 5, 9
-    assert keep_best(scores, np.arange(1000, dtype=np.uint32)) == {3: 5, 700: 9}
+    kept = keep_best(scores, np.arange(1000, dtype=np.uint32))
+    assert [(one.canonical, one.score) for one in kept] == [(3, 5), (700, 9)]

@@ -50,6 +50,7 @@ ROUTES = [
     ("POST", "/tokenize"),
     ("POST", "/generate"),
     ("POST", "/attribute"),
+    ("POST", "/recheck"),
     ("POST", "/jobs"),
     ("GET", "/jobs/x"),
     ("DELETE", "/jobs/x"),
