@@ -27,9 +27,9 @@ demo-anvil: setup ## the same on anvil instead of the embedded chain
 
 test: ## install what the tests need and run the fast tier
 	@scripts/setup.sh python node base browser
-	@$(PYTEST) $(COVER) -m "not slow" tests
+	@$(PYTEST) -m "not slow" tests
 
-test-full: ## the fast tier and the long tests
+test-full: ## the fast tier and the long tests, with coverage
 	@scripts/setup.sh python node base browser
 	@$(PYTEST) $(COVER) tests
 

@@ -1,5 +1,6 @@
 """The benchmark's model is the base's last layers, and its shortcuts change no number."""
 
+import pytest
 import torch
 
 from benchmarks.attribution.model import NOT_AN_ANSWER, row_losses
@@ -10,6 +11,7 @@ from benchmarks.attribution.task import Task, collate
 from inference_worker.base.load import Base
 
 
+@pytest.mark.slow
 def test_before_training_it_says_what_the_base_says(small_set: RowSet, tiny: Base, task: Task) -> None:
     """Cached states through our layers against the whole model by transformers."""
     ids, _ = tokens_of(tiny.tokenizer, small_set.train[0])

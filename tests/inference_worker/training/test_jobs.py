@@ -198,6 +198,7 @@ def processes_of(data: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
 def test_a_killed_server_takes_its_job_along_and_the_next_one_goes_on(
     runner: JobRunner, node: BlobServer, tiny_base: Base, tiny_base_dir: Path, tmp_path: Path

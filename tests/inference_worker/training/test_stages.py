@@ -38,6 +38,7 @@ def job(node: BlobServer, base: Base, folder: Path, stop_at: int = -1) -> Watche
     return made
 
 
+@pytest.mark.slow
 def test_a_cancelled_index_says_its_cost_stops_and_goes_on(
     node: BlobServer, tiny_base_dir: Path, tiny_base: Base, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from inference_worker.adapters.bundle import BundleSource
@@ -57,6 +58,7 @@ def lane_of(service: AttributionService, base: Base, result: dict[str, object], 
     return lane
 
 
+@pytest.mark.slow
 def test_two_trainings_of_a_version_are_served_as_one_and_each_answers_for_its_weight(
     node: BlobServer, tiny_base_dir: Path, tiny_base: Base, tmp_path: Path
 ) -> None:

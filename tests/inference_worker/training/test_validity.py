@@ -142,6 +142,7 @@ def run(folder: JobFolder, node: BlobServer, base_dir: Path, order: JobSpec) -> 
     return dict(status.result)
 
 
+@pytest.mark.slow
 def test_more_retrainings_are_added_to_a_published_bundle_s_report(
     node: BlobServer, tiny_base: Base, tiny_base_dir: Path, tmp_path: Path
 ) -> None:
