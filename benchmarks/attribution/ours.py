@@ -18,8 +18,7 @@ from benchmarks.attribution.features import Features
 from benchmarks.attribution.task import Point, Scores, Task
 from inference_worker.attribution.build import precondition
 from inference_worker.attribution.codes import Floats, encode_query
-from inference_worker.attribution.covariance import centre, clip_limit, encode_answer, encode_losses
-from inference_worker.attribution.loss_scan import PPM, scan_losses, spread_of
+from inference_worker.attribution.loss_scan import combine, loss_scores
 from inference_worker.attribution.method import COVARIANCE_PPM, DAMPING, SKETCH_WIDTH
 from inference_worker.attribution.point_codes import Norms, damped, magnitudes_of, shrink
 from inference_worker.attribution.scan import Column, Ints, scan_columns
@@ -83,8 +82,8 @@ def attribute(task: Task, made: Features, losses: Losses | None, setting: Settin
     built = time.process_time()
     scores = gradient_scores(points, [made.queries[n] for n in numbers], len(task.rows))
     if losses is not None and setting.adapters:
-        part = loss_scores(losses, setting.adapters)
-        scores = np.stack([combined(g, c, setting.covariance_ppm) for g, c in zip(scores, part, strict=True)])
+        part = covariance_scores(losses, setting.adapters)
+        scores = np.stack([combine(g, c, setting.covariance_ppm) for g, c in zip(scores, part, strict=True)])
     return Result(scores, built - began, time.process_time() - built)
 
 
@@ -101,21 +100,9 @@ def gradient_scores(
     return np.stack(found)
 
 
-def loss_scores(losses: Losses, adapters: int) -> Ints:
-    """(queries, rows) of the covariance path."""
-    rows, queries = losses.rows[:, :adapters], losses.queries[:, :adapters]
-    level = rows.mean(axis=0)
-    centred = centre(rows, level)
-    codes = encode_losses(centred, clip_limit(centred))
-    return np.stack([scan_losses(encode_answer(answer, level), codes) for answer in queries])
-
-
-def combined(gradient: Ints, losses: Ints, covariance_ppm: int) -> Ints:
-    """The product's `combine`, with the part of the losses as an argument."""
-    spread = spread_of(losses)
-    weight = spread_of(gradient) * covariance_ppm // (PPM * spread) if spread else 0
-    joined: Ints = gradient + weight * losses
-    return joined
+def covariance_scores(losses: Losses, adapters: int) -> Ints:
+    """(queries, rows) of the covariance path under the first `adapters`."""
+    return loss_scores(losses.rows[:, :adapters], losses.queries[:, :adapters])
 
 
 def as_scores(scores: Ints) -> Scores:

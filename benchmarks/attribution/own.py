@@ -98,7 +98,7 @@ def run_ours(task: Task, made: Features, losses: Losses, trained: Mapping[int, f
         write_scores(task, name, ours.as_scores(result.scores), cost)
     setting = OURS["ours"][1]
     began = time.process_time()
-    scores = ours.loss_scores(losses, setting.adapters)
+    scores = ours.covariance_scores(losses, setting.adapters)
     seconds = time.process_time() - began
     kept = setting.bytes_per_row() - OURS["ours-gradient"][1].bytes_per_row()
     cost = _cost(sum(trained.values()), seconds + forward * setting.adapters, kept)

@@ -54,19 +54,19 @@ def spread_of(scores: Ints) -> int:
     return _middle(np.abs(scores - _middle(scores))) if len(scores) else 0
 
 
-def loss_weight(gradient: Ints, losses: Ints) -> int:
+def loss_weight(gradient: Ints, losses: Ints, covariance_ppm: int = COVARIANCE_PPM) -> int:
     """What one unit of the losses' scores counts beside the gradient's, so that over the rows theirs spread
-    COVARIANCE_PPM as much; nothing where they do not spread.
+    `covariance_ppm` as much; nothing where they do not spread.
     """
     spread = spread_of(losses)
     if spread == 0:
         return 0
-    return min(LOSS_WEIGHT_LIMIT, spread_of(gradient) * COVARIANCE_PPM // (PPM * spread))
+    return min(LOSS_WEIGHT_LIMIT, spread_of(gradient) * covariance_ppm // (PPM * spread))
 
 
-def combine(gradient: Ints, losses: Ints) -> Ints:
+def combine(gradient: Ints, losses: Ints, covariance_ppm: int = COVARIANCE_PPM) -> Ints:
     """One integer score for each row from the two parts of one query."""
-    return gradient + loss_weight(gradient, losses) * losses
+    return gradient + loss_weight(gradient, losses, covariance_ppm) * losses
 
 
 def loss_scores(rows: Floats, answers: Floats) -> Ints:

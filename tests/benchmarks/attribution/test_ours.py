@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.attribution.features import Features, features
 from benchmarks.attribution.metrics import correlations
-from benchmarks.attribution.ours import Losses, Setting, as_scores, attribute, combined, loss_scores
+from benchmarks.attribution.ours import Losses, Setting, as_scores, attribute, covariance_scores
 from benchmarks.attribution.task import Task
 from inference_worker.attribution.loss_scan import combine
 from inference_worker.attribution.method import COVARIANCE_PPM, SKETCH_WIDTH
@@ -45,10 +45,10 @@ def test_both_parts_join_as_the_product_joins_them(task: Task, made: Features) -
     seen = losses(task, 8)
     joined = attribute(task, made, seen, Setting(adapters=8), seed=1).scores
     gradient = attribute(task, made, None, Setting(adapters=0), seed=1).scores
-    part = loss_scores(seen, 8)
+    part = covariance_scores(seen, 8)
     for whole, g, c in zip(joined, gradient, part, strict=True):
-        assert np.array_equal(whole, combine(g, c)) and np.array_equal(whole, combined(g, c, COVARIANCE_PPM))
-        assert np.array_equal(combined(g, c, 0), g)
+        assert np.array_equal(whole, combine(g, c)) and np.array_equal(whole, combine(g, c, COVARIANCE_PPM))
+        assert np.array_equal(combine(g, c, 0), g)
 
 
 def test_scores_in_a_file_keep_the_integers_order(task: Task, made: Features) -> None:
