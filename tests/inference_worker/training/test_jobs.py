@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,15 +89,9 @@ def check_tokens(blobs: NodeBlobs, result: object) -> None:
     assert len(tokens["rows"]) == len(CODES) - 1
 
 
-def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Base, tmp_path: Path) -> None:
-    assert isinstance(result, dict)
-    files = IndexFiles(tmp_path / "fetched")
-    fetch_index(files, result["index_cid"], blobs)
-    index = open_index(files, result["index_cid"])
-    rows = {source.row.prompt: source.place for source in blobs.rows(manifest)}
-    assert index.shape.losses == COVARIANCE["covariance_adapters"]
-    assert len(index.rows) == len(CODES) and rows[qa(0).prompt.upper()].index not in index.rows
-    request = AttributeRequest(
+def asked_of(result: dict[str, Any], manifest: str, base: Base) -> AttributeRequest:
+    """The first row's question with its own answer."""
+    return AttributeRequest(
         request_id="r-1",
         fence=1,
         adapter_cid=result["bundle_cid"],
@@ -106,6 +101,17 @@ def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Bas
         output_ids=tuple(render_answer(base.tokenizer, qa(0).completion)),
         min_span_tokens=2,
     )
+
+
+def check_attribution(blobs: NodeBlobs, result: object, manifest: str, base: Base, tmp_path: Path) -> None:
+    assert isinstance(result, dict)
+    files = IndexFiles(tmp_path / "fetched")
+    fetch_index(files, result["index_cid"], blobs)
+    index = open_index(files, result["index_cid"])
+    rows = {source.row.prompt: source.place for source in blobs.rows(manifest)}
+    assert index.shape.losses == COVARIANCE["covariance_adapters"]
+    assert len(index.rows) == len(CODES) and rows[qa(0).prompt.upper()].index not in index.rows
+    request = asked_of(result, manifest, base)
     answer = AttributionService(base, blobs, tmp_path / "fetched").attribute(request)
     for _ in ("built", "found on disk"):
         service = AttributionService(base, blobs, tmp_path / "indexes", tmp_path / "spans")
@@ -123,16 +129,7 @@ def check_retrieval(blobs: NodeBlobs, result: object, manifest_cid: str, base: B
     manifest, service = blobs.manifest(manifest_cid), AttributionService(base, blobs, tmp_path / "indexes")
     rows = {source.place.index: row_text(source.row) for source in blobs.rows(manifest_cid)}
     open_rows = retrievable_rows(manifest)
-    plain = AttributeRequest(
-        request_id="r-2",
-        fence=1,
-        adapter_cid=result["bundle_cid"],
-        index_cid=result["index_cid"],
-        manifest_cid=manifest_cid,
-        prompt_ids=tuple(render_question(base.tokenizer, qa(0).prompt)),
-        output_ids=tuple(render_answer(base.tokenizer, qa(0).completion)),
-        min_span_tokens=2,
-    )
+    plain = asked_of(result, manifest_cid, base)
     # Eight rows have to be left, so that chance can be measured.
     for count in (2, len(open_rows) - 7):
         placed = [ContextRow(row, rows[row]) for row in open_rows[:count]]
